@@ -1,0 +1,134 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use socketio::EventData;
+
+use crate::Room;
+
+/// One call of an app's handler, with what it may read of the socket it is for.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The socket the call is for. `None` for timers and pushes.
+    pub socket: Option<SocketView>,
+    pub kind: CallKind,
+}
+
+/// What a handler is called for.
+#[derive(Clone, Debug)]
+pub enum CallKind {
+    /// A client wants to join a namespace.
+    Connect(Handshake),
+    /// A client emitted an event; `ack` names the answer if it waits for one.
+    Event { data: EventData, ack: Option<AckToken> },
+    /// A client left for good.
+    Disconnect(DisconnectReason),
+    /// The answer to an [`Effect::EmitWithAck`] of an earlier call.
+    Ack { token: Arc<str>, outcome: AckOutcome },
+    /// A timer that an earlier call set.
+    Timer { name: String, payload: Bytes },
+}
+
+/// A socket as a handler sees it: taken when the call begins.
+#[derive(Clone, Debug)]
+pub struct SocketView {
+    /// The public Socket.IO id.
+    pub id: Arc<str>,
+    pub namespace: Arc<str>,
+    /// The socket's rooms, the one named by its id included.
+    pub rooms: Arc<[Room]>,
+    /// At most 16 KiB.
+    pub state: Bytes,
+}
+
+/// What is known of a client when it joins a namespace.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Handshake {
+    /// The `auth` payload, a JSON object's text.
+    pub auth: Option<String>,
+    /// Query of the connection's first request, in order, percent-decoded.
+    pub query: Vec<(String, String)>,
+    /// Headers of the connection's first request, names in lower case. Values that are not UTF-8 are left out.
+    pub headers: Vec<(String, String)>,
+    /// The client's address without port.
+    pub remote_address: String,
+    /// Verified claims, a JSON object's text.
+    pub claims: Option<String>,
+}
+
+/// Names an ack that a client waits for: unique within its socket's session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AckToken(pub u64);
+
+/// What became of an emit that asked for an answer.
+#[derive(Clone, Debug)]
+pub enum AckOutcome {
+    /// The client's arguments.
+    Answered(EventData),
+    /// No answer in time, or the client left.
+    TimedOut,
+}
+
+/// Why a socket is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DisconnectReason {
+    Client,
+    Server,
+    PingTimeout,
+    TransportError,
+    RecoveryExpired,
+    Replaced,
+}
+
+/// What a handler asks for. Effects of one call happen in order, after it returned `ok`.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// To every socket of the target. A `volatile` one may be dropped and is not in the log.
+    Emit { target: Target, data: EventData, volatile: bool },
+    /// To one socket, whose answer (or its absence after `timeout_ms`) becomes a [`CallKind::Ack`].
+    EmitWithAck { socket: Arc<str>, data: EventData, token: Arc<str>, timeout_ms: u32 },
+    /// The answer to the event of this call, or to an earlier one of the same socket.
+    Ack { token: AckToken, data: EventData },
+    Join { target: Target, rooms: Vec<Room> },
+    Leave { target: Target, rooms: Vec<Room> },
+    /// Replaces the state of the call's own socket.
+    SetState(Bytes),
+    /// Leaves the namespace (a DISCONNECT packet), or closes the whole connection.
+    Disconnect { target: Target, close: bool },
+}
+
+/// Sockets of a namespace that are in any of `rooms` (all, if empty) and in none of `except`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    pub namespace: Arc<str>,
+    pub rooms: Vec<Room>,
+    pub except: Vec<Room>,
+}
+
+/// A handler's `Err` from `handle-connect`: becomes CONNECT_ERROR.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub message: String,
+    /// JSON text.
+    pub data: Option<String>,
+}
+
+/// Why a call had no effect.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Failure {
+    /// `handle-connect` said no. The client is told.
+    #[error("refused: {}", .0.message)]
+    Refused(Refusal),
+    /// The handler returned an error. The app is at fault.
+    #[error("handler returned an error: {0}")]
+    Returned(String),
+    /// The handler trapped; the text has the guest's backtrace. The app is at fault.
+    #[error("handler trapped: {0}")]
+    Trapped(String),
+    /// The handler hit a limit, which the text names. The app is at fault.
+    #[error("handler hit a limit: {0}")]
+    Limit(String),
+    /// The handler could not be run, or its writes not be stored. We are at fault, or short of something.
+    #[error("handler unavailable: {0}")]
+    Unavailable(String),
+}

@@ -1,0 +1,51 @@
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use futures_util::future::LocalBoxFuture;
+use router::{Call, Effect, Failure};
+
+/// An app's code, as a session sees it: implemented by the server with the Wasm runtime, by tests with closures.
+/// One instance a core; never called from another thread.
+pub trait App: 'static {
+    /// Runs one call to its end. Key-value writes of the call are stored when this answers; the effects are
+    /// the session's to carry out. A dropped future aborts the call.
+    fn call(&self, call: Call) -> LocalBoxFuture<'static, Result<Vec<Effect>, Failure>>;
+}
+
+/// Finds apps by name. One instance a core.
+pub trait Apps: 'static {
+    /// `None` if there is no such app.
+    fn find(&self, name: &str) -> Option<Rc<AppEntry>>;
+}
+
+/// An app on this core: its settings may be replaced (a new entry), its code is.
+pub struct AppEntry {
+    pub name: Arc<str>,
+    pub settings: Arc<AppSettings>,
+    pub code: Rc<dyn App>,
+}
+
+/// What a session needs of an app's manifest.
+#[derive(Clone, Debug)]
+pub struct AppSettings {
+    pub engine: Arc<engineio::Settings>,
+    /// Namespaces that clients may join. Others get `Invalid namespace`.
+    pub namespaces: Vec<Arc<str>>,
+    /// A connection that joined no namespace for this long is closed.
+    pub connect_timeout: Duration,
+    /// `None`: no recovery, no `pid`, no offsets.
+    pub recovery: Option<RecoverySettings>,
+    /// Bytes that may wait for one slow client; beyond, its connection is closed (it recovers).
+    pub queue_bytes_max: usize,
+    pub rooms_per_socket_max: usize,
+    /// Events of one socket that may wait for its handler; beyond, the connection is no longer read.
+    pub events_queued_max: usize,
+    /// Sessions of this app on this node.
+    pub sessions_max: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecoverySettings {
+    pub window: Duration,
+    pub packets_max: u64,
+    pub bytes_max: u64,
+}
