@@ -19,11 +19,26 @@ pub struct Position {
     pub offset: u64,
 }
 
-/// One emit on its way to sockets: what the log keeps and what nodes tell each other. Cloning shares.
+/// One act on sockets on its way to them: an entry of an app's log, and what nodes tell each other.
+///
+/// Membership changes that concern other sockets than the call's own travel in the log too, so that every node
+/// sees them in the same order as the emits around them. Cloning shares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     pub target: Target,
-    pub data: EventData,
+    pub action: Action,
+}
+
+/// What happens to the sockets of a [`Delivery`]'s target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    Emit(EventData),
+    Join(Vec<Room>),
+    Leave(Vec<Room>),
+    /// Leaves the namespace, or (`close`) closes the whole connection.
+    Disconnect { close: bool },
+    /// An emit that asks one socket for an answer; `token` comes back with it. Not replayed.
+    EmitWithAck { data: EventData, token: Arc<str>, timeout_ms: u32 },
 }
 
 impl fmt::Display for Position {

@@ -6,4 +6,4 @@ mod delivery;
 pub use call::{
     AckOutcome, AckToken, Call, CallKind, DisconnectReason, Effect, Failure, Handshake, Refusal, SocketView, Target,
 };
-pub use delivery::{Delivery, Epoch, Position, Room};
+pub use delivery::{Action, Delivery, Epoch, Position, Room};
