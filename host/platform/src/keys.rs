@@ -1,0 +1,201 @@
+use crate::checks;
+
+/// One key of the manifest. [`KEYS`] holds all of them.
+pub(crate) struct Key {
+    /// `section.key`, or `key` for those above all sections. `section.*` for a section of free keys.
+    pub(crate) path: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) default: Default,
+    /// What a number counts; empty for others.
+    pub(crate) unit: &'static str,
+    pub(crate) docs: &'static str,
+}
+
+pub(crate) enum Kind {
+    Flag,
+    /// Both bounds are allowed values.
+    Integer {
+        min: u64,
+        max: u64,
+    },
+    Text(Check),
+    /// A list of at least `min` strings.
+    Texts {
+        min: usize,
+        check: Check,
+    },
+    /// Free keys with strings for values.
+    Map,
+}
+
+/// `Err` says what was expected instead.
+pub(crate) type Check = fn(&str) -> Result<(), &'static str>;
+
+pub(crate) enum Default {
+    /// The value as TOML.
+    Toml(&'static str),
+    /// Absent, which means what the text says.
+    Absent(&'static str),
+}
+
+use Default::{Absent, Toml};
+use Kind::{Flag, Integer, Map, Text, Texts};
+
+const fn key(
+    path: &'static str,
+    kind: Kind,
+    default: Default,
+    unit: &'static str,
+    docs: &'static str,
+) -> Key {
+    Key {
+        path,
+        kind,
+        default,
+        unit,
+        docs,
+    }
+}
+
+const fn number(
+    path: &'static str,
+    bounds: (u64, u64),
+    default: &'static str,
+    unit: &'static str,
+    docs: &'static str,
+) -> Key {
+    Key {
+        path,
+        kind: Integer {
+            min: bounds.0,
+            max: bounds.1,
+        },
+        default: Toml(default),
+        unit,
+        docs,
+    }
+}
+
+const MIB: u64 = 1024 * 1024;
+const HOUR_MS: u64 = 3_600_000;
+
+/// Sections, in the order of the reference, with their headlines.
+pub(crate) const SECTIONS: &[(&str, &str)] = &[
+    ("", "The app."),
+    (
+        "build",
+        "How `wakeline dev` and `wakeline build` make the component.",
+    ),
+    ("assets", "Files that the host serves beside the app's sockets."),
+    ("engine", "Engine.IO: heartbeats, transports, sizes."),
+    ("socketio", "Socket.IO."),
+    (
+        "raw",
+        "Clients that do not speak Socket.IO. Their messages are events named `message`.",
+    ),
+    (
+        "recovery",
+        "What a client that lost its connection gets back. The window ends with the first limit reached.",
+    ),
+    ("origins", "Which pages may connect."),
+    (
+        "limits",
+        "What the app may use. An operator's ceilings may be lower than the bounds given here.",
+    ),
+    ("http", "Outgoing HTTP of the handler."),
+    ("config", "What the handler reads through `wasi:config`."),
+    ("sleep", "How long an instance is kept once nobody speaks."),
+];
+
+/// The table. Reading, errors, defaults and the reference are made from it.
+#[rustfmt::skip]
+pub(crate) const KEYS: &[Key] = &[
+    key("name", Text(checks::app_name), Absent("the folder's name"), "",
+        "The app's name: a DNS label, since the app answers at `http://NAME.<domain>/`."),
+    key("component", Text(checks::file), Absent("`target/wasm32-wasip2/release/NAME.wasm`, with `-` in the name as `_`"), "",
+        "The WebAssembly component, relative to the manifest."),
+
+    key("build.command", Text(checks::non_empty), Toml(r#""cargo build --release --target wasm32-wasip2""#), "",
+        "Run by the shell in the manifest's folder; must leave the component in its place."),
+    key("build.watch", Texts { min: 0, check: checks::file }, Toml(r#"["src", "Cargo.toml"]"#), "",
+        "Files and folders, relative to the manifest, whose change makes `wakeline dev` build again. The manifest is always watched."),
+
+    key("assets.dir", Text(checks::file), Absent("no files are served"), "",
+        "Folder of files, relative to the manifest, served at the app's root. Changes need no build and no deploy in `wakeline dev`."),
+
+    number("engine.ping_interval_ms", (100, HOUR_MS), "25000", "milliseconds",
+        "From one heartbeat to the next. With the time-out it must stay below the read time-outs of proxies on the way."),
+    number("engine.ping_timeout_ms", (50, HOUR_MS), "20000", "milliseconds",
+        "How long a client may take to answer a heartbeat before its connection counts as lost."),
+    number("engine.upgrade_timeout_ms", (100, HOUR_MS), "10000", "milliseconds",
+        "How long an upgrade from polling to WebSocket may take; polling goes on if it fails."),
+    number("engine.max_payload_bytes", (1024, 64 * MIB), "1000000", "bytes",
+        "Largest message, largest body of a POST; told to clients as `maxPayload`."),
+    key("engine.transports", Texts { min: 1, check: checks::transport }, Toml(r#"["polling", "websocket"]"#), "",
+        "Ways in for Engine.IO clients: `polling`, `websocket`."),
+
+    key("socketio.namespaces", Texts { min: 1, check: checks::namespace }, Toml(r#"["/"]"#), "",
+        "Namespaces that clients may join; others are answered `Invalid namespace`."),
+    number("socketio.connect_timeout_ms", (100, HOUR_MS), "45000", "milliseconds",
+        "A connection that joined no namespace for this long is closed."),
+
+    key("raw.websocket", Text(checks::url_path), Absent("no plain WebSockets"), "",
+        "Path for plain WebSockets, such as `/ws`."),
+    key("raw.engineio", Text(checks::url_folder), Absent("no bare Engine.IO"), "",
+        "Path for bare Engine.IO clients, such as `/engine.io/`."),
+
+    number("recovery.window_ms", (0, 24 * HOUR_MS), "120000", "milliseconds",
+        "How long a client may be away. 0 turns recovery off."),
+    number("recovery.max_packets", (1, 1_000_000), "10000", "packets",
+        "Packets of the app that are kept."),
+    number("recovery.max_bytes", (1024, 1024 * MIB), "16777216", "bytes",
+        "Bytes of packets of the app that are kept."),
+
+    key("origins.allow", Texts { min: 0, check: checks::origin }, Toml("[]"), "",
+        "Origins besides the app's own whose pages may connect, such as `https://chat.example.com`; `*` allows all. Checked for polling and WebSocket alike; clients that send no `Origin` are no pages and pass."),
+
+    number("limits.cpu_ms_per_call", (1, 60_000), "50", "milliseconds",
+        "Time on a processor that one call of the handler may take."),
+    number("limits.wall_ms_per_call", (1, 600_000), "10000", "milliseconds",
+        "Time that one call may take altogether, waiting for the host included."),
+    number("limits.memory_bytes", (MIB, 4096 * MIB), "67108864", "bytes",
+        "Linear memory of one instance."),
+    number("limits.instances", (1, 10_000), "64", "instances",
+        "Instances of the handler that may live on a node at once; more calls wait."),
+    number("limits.connections", (1, 10_000_000), "10000", "connections",
+        "Connections on a node; more are answered 503."),
+    number("limits.events_queued", (1, 100_000), "256", "events",
+        "Events of one client that may wait for the handler; beyond, its connection is read no further until some are done."),
+    number("limits.rooms_per_socket", (1, 100_000), "1000", "rooms",
+        "Rooms that one socket may be in; a call that would exceed it fails."),
+    number("limits.queue_bytes", (4096, 256 * MIB), "1048576", "bytes",
+        "Bytes that may wait for one slow client; beyond, its connection is closed, from which it recovers."),
+    number("limits.effects_per_call", (1, 1_000_000), "10000", "effects",
+        "Emits, joins, leaves and the like of one call; beyond, the call fails."),
+    number("limits.effect_bytes_per_call", (1024, 1024 * MIB), "16777216", "bytes",
+        "Bytes of what one call emits; beyond, the call fails."),
+    number("limits.kv_value_bytes", (1, MIB), "65536", "bytes",
+        "Largest value in the key-value store."),
+    number("limits.kv_writes_per_call", (1, 100_000), "1000", "keys",
+        "Keys that one call may write or delete; beyond, the call fails."),
+    number("limits.timers", (0, 1_000_000), "1000", "timers",
+        "Timers of the app that may wait at once; beyond, a call that sets one fails."),
+
+    key("http.allow", Texts { min: 0, check: checks::http_host }, Toml("[]"), "",
+        "Hosts that the handler may call: `api.example.com`, `api.example.com:8443`, `*.example.com`. Without a port: 443 and 80."),
+    key("http.allow_private", Flag, Toml("false"), "",
+        "Whether those hosts may be at loopback, private or link-local addresses."),
+
+    key("config.*", Map, Toml("{}"), "",
+        "Free keys with strings for values. No place for secrets: what is here is shown."),
+
+    number("sleep.idle_ms", (0, HOUR_MS), "1000", "milliseconds",
+        "An instance that has not been called for this long is dropped. 0: after every call."),
+    number("sleep.calls", (1, 1_000_000_000), "100000", "calls",
+        "Calls after which an instance is dropped, however busy."),
+];
+
+/// The section and the key's own name.
+pub(crate) fn split(path: &'static str) -> (&'static str, &'static str) {
+    path.split_once('.').unwrap_or(("", path))
+}
