@@ -41,8 +41,32 @@ pub enum Action {
     EmitWithAck { data: EventData, token: Arc<str>, timeout_ms: u32 },
 }
 
+impl Position {
+    /// The position as clients keep it (the `offset` of connection state recovery): `{epoch:x}-{offset:x}`.
+    pub fn token(&self) -> String {
+        self.to_string()
+    }
+
+    /// Reads a [`token`](Self::token) that a client sent. Only the text that `token` writes is taken: lower-case
+    /// digits, no sign, no leading zeros, so at most 8 + 1 + 16 bytes. Anything else is `None`.
+    pub fn parse(token: &str) -> Option<Self> {
+        let (epoch, offset) = token.split_once('-')?;
+        let epoch = u32::try_from(parse_hex(epoch, 8)?).ok()?;
+        let offset = parse_hex(offset, 16)?;
+        Some(Self { epoch: Epoch(epoch), offset })
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:x}-{:x}", self.epoch.0, self.offset)
     }
+}
+
+/// `from_str_radix` takes a sign and any number of zeros: checked away before.
+fn parse_hex(digits: &str, digits_max: usize) -> Option<u64> {
+    let canonical = digits.len() <= digits_max
+        && (digits == "0" || !digits.starts_with('0'))
+        && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if canonical { u64::from_str_radix(digits, 16).ok() } else { None }
 }

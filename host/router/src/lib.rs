@@ -1,9 +1,15 @@
 //! Who gets what, without input or output: the words of the handler contract ([`Call`], [`Effect`]), rooms
-//! ([`Membership`]), and which packets of the log were meant for a socket ([`replay`]).
+//! ([`Membership`]), and which packets of the log were meant for a socket ([`Stays`], [`replay`]).
 mod call;
+mod codec;
 mod delivery;
+mod membership;
+mod stays;
 
 pub use call::{
     AckOutcome, AckToken, Call, CallKind, DisconnectReason, Effect, Failure, Handshake, Refusal, SocketView, Target,
 };
+pub use codec::DecodeError;
 pub use delivery::{Action, Delivery, Epoch, Position, Room};
+pub use membership::Membership;
+pub use stays::{Replayed, Stays, replay};

@@ -5,3 +5,4 @@ mod app;
 
 pub use api::{Hub, OpenRequest, Opened, Outgoing, PollBody, Protocol, Refusal, Shards, WsPort};
 pub use app::{App, AppEntry, AppSettings, Apps, RecoverySettings};
+pub use router::Handshake;
