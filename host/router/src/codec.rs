@@ -46,7 +46,11 @@ impl Delivery {
                 out.put(&Tag::Disconnect);
                 out.put(close);
             }
-            Action::EmitWithAck { data, token, timeout_ms } => {
+            Action::EmitWithAck {
+                data,
+                token,
+                timeout_ms,
+            } => {
                 out.put(&Tag::EmitWithAck);
                 out.data(data);
                 out.put(&**token);
@@ -64,30 +68,47 @@ impl Delivery {
             return Err(DecodeError::Version(*version));
         }
         let mut input = Reader { whole: bytes, rest };
-        let target = Target { namespace: input.string()?, rooms: input.strings()?, except: input.strings()? };
+        let target = Target {
+            namespace: input.string()?,
+            rooms: input.strings()?,
+            except: input.strings()?,
+        };
         let action = match input.take::<Tag>()? {
             Tag::Emit => Action::Emit(input.data()?),
             Tag::Join => Action::Join(input.strings()?),
             Tag::Leave => Action::Leave(input.strings()?),
             Tag::Disconnect => Action::Disconnect { close: input.take()? },
-            Tag::EmitWithAck => {
-                Action::EmitWithAck { data: input.data()?, token: input.string()?, timeout_ms: input.take()? }
-            }
+            Tag::EmitWithAck => Action::EmitWithAck {
+                data: input.data()?,
+                token: input.string()?,
+                timeout_ms: input.take()?,
+            },
         };
-        if input.rest.is_empty() { Ok(Self { target, action }) } else { Err(DecodeError::Malformed) }
+        if input.rest.is_empty() {
+            Ok(Self { target, action })
+        } else {
+            Err(DecodeError::Malformed)
+        }
     }
 
     /// Bytes that the delivery takes, in memory or encoded, give or take a few: what windows and limits count.
     pub fn size_estimate(&self) -> usize {
         let rooms = |rooms: &[Room]| rooms.iter().map(|room| room.len() + 4).sum::<usize>();
         let data = |data: &EventData| {
-            data.inner().len() + data.attachments().iter().map(|part| part.len() + 4).sum::<usize>()
+            data.inner().len()
+                + data
+                    .attachments()
+                    .iter()
+                    .map(|part| part.len() + 4)
+                    .sum::<usize>()
         };
         let action = match &self.action {
             Action::Emit(emitted) => data(emitted),
             Action::Join(names) | Action::Leave(names) => rooms(names),
             Action::Disconnect { .. } => 1,
-            Action::EmitWithAck { data: emitted, token, .. } => data(emitted) + token.len() + 8,
+            Action::EmitWithAck {
+                data: emitted, token, ..
+            } => data(emitted) + token.len() + 8,
         };
         32 + self.target.namespace.len() + rooms(&self.target.rooms) + rooms(&self.target.except) + action
     }
@@ -157,7 +178,11 @@ impl<'a> Reader<'a> {
             return Err(DecodeError::TooMany(count));
         }
         let count = count as usize;
-        if count > self.rest.len() { Err(DecodeError::Malformed) } else { Ok(count) }
+        if count > self.rest.len() {
+            Err(DecodeError::Malformed)
+        } else {
+            Ok(count)
+        }
     }
 
     fn string(&mut self) -> Result<Arc<str>, DecodeError> {
@@ -178,7 +203,9 @@ impl<'a> Reader<'a> {
         if std::str::from_utf8(&inner).is_err() {
             return Err(DecodeError::Malformed);
         }
-        let attachments = (0..self.count()?).map(|_| self.shared()).collect::<Result<_, _>>()?;
+        let attachments = (0..self.count()?)
+            .map(|_| self.shared())
+            .collect::<Result<_, _>>()?;
         Ok(EventData::from_inner(inner, attachments))
     }
 }

@@ -36,9 +36,15 @@ pub enum Action {
     Join(Vec<Room>),
     Leave(Vec<Room>),
     /// Leaves the namespace, or (`close`) closes the whole connection.
-    Disconnect { close: bool },
+    Disconnect {
+        close: bool,
+    },
     /// An emit that asks one socket for an answer; `token` comes back with it. Not replayed.
-    EmitWithAck { data: EventData, token: Arc<str>, timeout_ms: u32 },
+    EmitWithAck {
+        data: EventData,
+        token: Arc<str>,
+        timeout_ms: u32,
+    },
 }
 
 impl Position {
@@ -53,7 +59,10 @@ impl Position {
         let (epoch, offset) = token.split_once('-')?;
         let epoch = u32::try_from(parse_hex(epoch, 8)?).ok()?;
         let offset = parse_hex(offset, 16)?;
-        Some(Self { epoch: Epoch(epoch), offset })
+        Some(Self {
+            epoch: Epoch(epoch),
+            offset,
+        })
     }
 }
 
@@ -68,5 +77,9 @@ fn parse_hex(digits: &str, digits_max: usize) -> Option<u64> {
     let canonical = digits.len() <= digits_max
         && (digits == "0" || !digits.starts_with('0'))
         && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if canonical { u64::from_str_radix(digits, 16).ok() } else { None }
+    if canonical {
+        u64::from_str_radix(digits, 16).ok()
+    } else {
+        None
+    }
 }
