@@ -1,0 +1,51 @@
+use std::time::Instant;
+
+use crate::settings::Settings;
+
+/// The server's pings: one `ping_interval` after the handshake or the last pong, one at a time.
+#[derive(Debug)]
+pub(super) enum Heartbeat {
+    /// The next ping is sent at this time.
+    Quiet(Instant),
+    /// A ping was sent; its pong must come before this time.
+    Asked(Instant),
+}
+
+/// What a time-out asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Beat {
+    Ping,
+    Dead,
+}
+
+impl Heartbeat {
+    pub(super) fn new(settings: &Settings, now: Instant) -> Self {
+        Self::Quiet(now + settings.ping_interval)
+    }
+
+    /// A pong that nobody asked for moves nothing: a flood of them is free.
+    pub(super) fn handle_pong(&mut self, settings: &Settings, now: Instant) {
+        if matches!(self, Self::Asked(_)) {
+            *self = Self::new(settings, now);
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, settings: &Settings, now: Instant) -> Option<Beat> {
+        if now < self.timeout() {
+            return None;
+        }
+        match self {
+            Self::Quiet(_) => {
+                *self = Self::Asked(now + settings.ping_timeout);
+                Some(Beat::Ping)
+            }
+            Self::Asked(_) => Some(Beat::Dead),
+        }
+    }
+
+    pub(super) fn timeout(&self) -> Instant {
+        match self {
+            Self::Quiet(at) | Self::Asked(at) => *at,
+        }
+    }
+}
