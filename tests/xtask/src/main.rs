@@ -1,1 +1,65 @@
-fn main() {}
+//! Every chore of this repository: `cargo xtask help`.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool speaks on its terminal"
+)]
+mod chores;
+mod guests;
+mod sh;
+mod suite;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Chores of the Wakeline repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Install what the tests need, build everything, run every test, print what ran.
+    Test(suite::Options),
+    /// Check the house rules: who may depend on whom, sizes, what stands where.
+    Tidy,
+    /// Build every guest: examples and the test suite's own components.
+    Guests,
+    /// Run each fuzz target for a while (needs a nightly toolchain and cargo-fuzz).
+    Fuzz {
+        /// For each target.
+        #[arg(long, default_value_t = 30)]
+        seconds: u32,
+    },
+    /// Measure: `idle`, `wake`, … and their options, as tests/bench lists them.
+    Bench {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Check licences, advisories and duplicate crates with cargo-deny (installed into target/tools).
+    Deny,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().chore {
+        Chore::Test(options) => suite::run(&options),
+        Chore::Tidy => tidy::run(),
+        Chore::Guests => guests::build(),
+        Chore::Fuzz { seconds } => chores::fuzz(seconds),
+        Chore::Bench { arguments } => chores::bench(&arguments),
+        Chore::Deny => chores::deny(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The small chores.
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::sh;
+
+const DENY_VERSION: &str = "0.20.2";
+
+pub(crate) fn fuzz(seconds: u32) -> Result<()> {
+    let dir = sh::root().join("tests/fuzz");
+    let fuzz = |arguments: &[&str]| {
+        let mut command = Command::new("cargo");
+        command
+            .args(["+nightly", "fuzz"])
+            .args(arguments)
+            .current_dir(&dir)
+            .env_remove("CARGO");
+        command
+    };
+    let targets = sh::read(&mut fuzz(&["list"]))
+        .context("fuzzing needs `rustup toolchain install nightly` and `cargo install cargo-fuzz`")?;
+    for target in targets.lines() {
+        sh::step(&format!("fuzz {target} for {seconds} s"));
+        sh::run(&mut fuzz(&[
+            "run",
+            target,
+            "--",
+            &format!("-max_total_time={seconds}"),
+        ]))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn bench(arguments: &[String]) -> Result<()> {
+    crate::guests::build()?;
+    sh::run(sh::cargo().args([
+        "build",
+        "--release",
+        "--package",
+        "wakeline",
+        "--package",
+        "bench",
+    ]))?;
+    sh::run(
+        Command::new(sh::target().join("release/bench"))
+            .args(arguments)
+            .current_dir(sh::root()),
+    )
+}
+
+pub(crate) fn deny() -> Result<()> {
+    let tools = sh::target().join("tools");
+    let program = tools.join("bin/cargo-deny");
+    if !sh::has(&program) {
+        sh::step("installing cargo-deny (some minutes, once)");
+        let mut install = sh::cargo();
+        install
+            .args(["install", "--locked", "--version", DENY_VERSION, "--root"])
+            .arg(&tools);
+        sh::run(install.arg("cargo-deny"))?;
+    }
+    sh::run(
+        Command::new(program)
+            .args(["check", "--config", ".deny.toml"])
+            .current_dir(sh::root()),
+    )
+}

@@ -1,0 +1,186 @@
+//! Who may know whom. A new edge between rooms, or a new library in one, is a decision: it is made here.
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use super::Complaint;
+
+/// A crate of host/ and the direct dependencies that it may have (tests and build scripts may have more).
+struct Room {
+    name: &'static str,
+    /// Other crates of host/.
+    rooms: &'static [&'static str],
+    /// Libraries beside [`LEAVES`].
+    libraries: &'static [&'static str],
+}
+
+/// Small libraries that any room may use, each for its reason.
+const LEAVES: &[(&str, &str)] = &[
+    ("bytes", "payloads are shared, never copied"),
+    ("thiserror", "one error enum per operation"),
+    ("serde", "records that travel or are stored"),
+    ("tracing", "logging is unconditional"),
+    ("itoa", "numbers are written into packets without a formatter"),
+    ("base64", "binary packets of a poll; ids"),
+];
+
+/// Design: "The house". Rows in the order of the data's way through it.
+const HOUSE: &[Room] = &[
+    Room {
+        name: "wakeline-engineio",
+        rooms: &[],
+        libraries: &["serde_json"],
+    },
+    Room {
+        name: "wakeline-socketio",
+        rooms: &["wakeline-engineio"],
+        libraries: &["serde_json"],
+    },
+    Room {
+        name: "wakeline-router",
+        rooms: &["wakeline-socketio"],
+        libraries: &["postcard"],
+    },
+    Room {
+        name: "wakeline-backplane",
+        rooms: &["wakeline-router"],
+        libraries: &[
+            "fjall",
+            "futures-util",
+            "getrandom",
+            "parking_lot",
+            "postcard",
+            "sha2",
+            "tokio",
+        ],
+    },
+    Room {
+        name: "wakeline-session",
+        rooms: &[
+            "wakeline-engineio",
+            "wakeline-socketio",
+            "wakeline-router",
+            "wakeline-backplane",
+        ],
+        libraries: &[
+            "futures-util",
+            "getrandom",
+            "postcard",
+            "serde_json",
+            "slab",
+            "tokio",
+        ],
+    },
+    Room {
+        name: "wakeline-transport",
+        rooms: &["wakeline-engineio", "wakeline-session"],
+        libraries: &[
+            "async-compression",
+            "futures-util",
+            "http",
+            "http-body-util",
+            "hyper",
+            "hyper-tungstenite",
+            "hyper-util",
+            "rustls",
+            "rustls-pemfile",
+            "socket2",
+            "tokio",
+            "tokio-rustls",
+        ],
+    },
+    Room {
+        name: "wakeline-runtime",
+        rooms: &["wakeline-router", "wakeline-socketio"],
+        libraries: &[
+            "futures-util",
+            "http",
+            "http-body-util",
+            // For the bodies of outgoing requests; no listener, no connection of its own.
+            "hyper",
+            "parking_lot",
+            "serde_json",
+            "sha2",
+            "tokio",
+            "wasmtime",
+            "wasmtime-wasi",
+            "wasmtime-wasi-http",
+        ],
+    },
+    Room {
+        name: "wakeline-platform",
+        rooms: &["wakeline-backplane"],
+        libraries: &["serde_json", "sha2", "toml"],
+    },
+    // Where all rooms meet; it may know them all, and what it needs to serve.
+    Room {
+        name: "wakeline-server",
+        rooms: &[
+            "wakeline-engineio",
+            "wakeline-socketio",
+            "wakeline-router",
+            "wakeline-backplane",
+            "wakeline-session",
+            "wakeline-transport",
+            "wakeline-runtime",
+            "wakeline-platform",
+        ],
+        libraries: &[
+            "futures-util",
+            "getrandom",
+            "http",
+            "http-body-util",
+            "hyper",
+            "hyper-util",
+            "parking_lot",
+            "serde_json",
+            "sha2",
+            "socket2",
+            "tokio",
+        ],
+    },
+    Room {
+        name: "wakeline",
+        rooms: &["wakeline-server", "wakeline-platform"],
+        libraries: &["clap", "notify", "tokio", "tracing-subscriber"],
+    },
+];
+
+/// Compares with what `cargo metadata --no-deps` says.
+pub(super) fn check(metadata: &str) -> Result<Vec<Complaint>> {
+    let metadata: Value = serde_json::from_str(metadata).context("cargo metadata")?;
+    let packages = metadata["packages"]
+        .as_array()
+        .context("cargo metadata has no packages")?;
+    let mut complaints = Vec::new();
+    for package in packages {
+        let name = package["name"].as_str().context("a package without a name")?;
+        if !package["manifest_path"]
+            .as_str()
+            .is_some_and(|path| path.contains("/host/"))
+        {
+            continue;
+        }
+        let Some(room) = HOUSE.iter().find(|room| room.name == name) else {
+            complaints.push(format!(
+                "host/: {name} is not in the table of rooms (tests/xtask/src/tidy/rooms.rs)"
+            ));
+            continue;
+        };
+        for dependency in package["dependencies"].as_array().into_iter().flatten() {
+            let normal = dependency["kind"].is_null();
+            let on = dependency["name"].as_str().unwrap_or_default();
+            if normal && !room.may_know(on) {
+                complaints.push(format!("{name} must not depend on {on}: see the table of rooms"));
+            }
+        }
+    }
+    Ok(complaints)
+}
+
+impl Room {
+    fn may_know(&self, name: &str) -> bool {
+        self.rooms.contains(&name)
+            || self.libraries.contains(&name)
+            || LEAVES.iter().any(|(leaf, _)| *leaf == name)
+    }
+}

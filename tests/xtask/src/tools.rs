@@ -1,0 +1,137 @@
+//! Installing what the tests need and the machine lacks. Each part does nothing where its work is done already.
+use std::{fs, path::Path, process::Command};
+
+use anyhow::{Context as _, Result};
+
+use crate::sh;
+
+/// What could not be had, and why: the tests that need it are skipped, loudly.
+pub(crate) struct Missing {
+    pub(crate) what: &'static str,
+    pub(crate) why: String,
+}
+
+/// Installs everything; what cannot be installed is returned rather than fatal, the wasm target excepted.
+pub(crate) fn install() -> Result<Vec<Missing>> {
+    sh::step("tools: the wasm target, Node packages, Python packages, chromium");
+    wasm_target()?;
+    let optional: [(&'static str, fn() -> Result<()>); 3] = [
+        ("node", node_packages),
+        ("python", python_packages),
+        ("chromium", chromium),
+    ];
+    let mut missing = Vec::new();
+    for (what, install) in optional {
+        if let Err(error) = install() {
+            let why = format!("{error:#}");
+            println!("    MISSING {what}: {why}");
+            missing.push(Missing { what, why });
+        }
+    }
+    Ok(missing)
+}
+
+fn wasm_target() -> Result<()> {
+    if std::env::var_os("WAKELINE_GUEST_RUSTC").is_some() {
+        return Ok(());
+    }
+    let sysroot = sh::read(
+        Command::new("rustc")
+            .args(["--print", "sysroot"])
+            .current_dir(sh::root()),
+    )?;
+    if Path::new(sysroot.trim())
+        .join("lib/rustlib/wasm32-wasip2")
+        .is_dir()
+    {
+        println!("    wasm32-wasip2 is there");
+        return Ok(());
+    }
+    sh::run(
+        Command::new("rustup")
+            .args(["target", "add", "wasm32-wasip2"])
+            .current_dir(sh::root()),
+    )
+    .context(
+        "guests are built for wasm32-wasip2; where rustup cannot add it, \
+         name a rustc that has it in WAKELINE_GUEST_RUSTC",
+    )
+}
+
+fn node_packages() -> Result<()> {
+    anyhow::ensure!(
+        sh::has("node") && sh::has("npm"),
+        "node and npm are not on PATH (Node 20 or later)"
+    );
+    let dir = sh::root().join("tests/it/js");
+    let wanted = fs::read(dir.join("package-lock.json"))?;
+    let stamp = dir.join("node_modules/.wakeline-lock");
+    if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
+        println!("    Node packages are there");
+        return Ok(());
+    }
+    sh::run(
+        Command::new("npm")
+            .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+            .current_dir(&dir),
+    )?;
+    Ok(fs::write(stamp, wanted)?)
+}
+
+/// Into a folder for `PYTHONPATH`, not a virtual environment: Debian's Python comes without `venv`.
+fn python_packages() -> Result<()> {
+    let list = sh::root().join("tests/it/python/requirements.txt");
+    let wanted = fs::read(&list)?;
+    let dir = sh::root().join("tests/it/python/.venv");
+    let stamp = dir.join("installed.txt");
+    if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
+        println!("    Python packages are there");
+        return Ok(());
+    }
+    if sh::read(Command::new("python3").args(["-m", "pip", "--version"])).is_err() {
+        apt_get("python3-pip")?;
+    }
+    fs::create_dir_all(&dir)?;
+    let mut pip = Command::new("python3");
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--upgrade",
+        "--target",
+    ]);
+    sh::run(pip.arg(&dir).arg("--requirement").arg(&list))?;
+    Ok(fs::write(stamp, wanted)?)
+}
+
+fn chromium() -> Result<()> {
+    if ["chromium", "chromium-browser", "google-chrome"]
+        .iter()
+        .any(sh::has)
+    {
+        println!("    chromium is there");
+        return Ok(());
+    }
+    apt_get("chromium")
+}
+
+/// Installs a package on Debian and its relatives, as root only.
+fn apt_get(package: &str) -> Result<()> {
+    let root = sh::read(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    anyhow::ensure!(
+        root && sh::has("apt-get"),
+        "install the package {package} (or run this as root on Debian)"
+    );
+    let install = || {
+        let mut install = Command::new("apt-get");
+        install.args(["install", "--yes", "--no-install-recommends", "-qq", package]);
+        sh::run(install.env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    install().or_else(|_| {
+        // The package lists of a fresh machine are empty or stale.
+        sh::run(Command::new("apt-get").args(["update", "-qq"]))?;
+        install()
+    })
+}
