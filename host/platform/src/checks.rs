@@ -87,8 +87,9 @@ pub(crate) fn url_folder(text: &str) -> Result<(), &'static str> {
 }
 
 pub(crate) fn origin(text: &str) -> Result<(), &'static str> {
-    const EXPECTED: &str = "an origin, `https://host` or `https://host:port` without a path, or `*`";
-    if text == "*" {
+    const EXPECTED: &str =
+        "an origin, `https://host`, `https://host:port` or `https://*.host` without a path, or `*`";
+    if matches!(text, "*" | "null") {
         return Ok(());
     }
     let Some((scheme, authority)) = text.split_once("://") else {
@@ -98,6 +99,7 @@ pub(crate) fn origin(text: &str) -> Result<(), &'static str> {
         && scheme
             .bytes()
             .all(|c| c.is_ascii_lowercase() || b"+-.".contains(&c));
+    let authority = authority.strip_prefix("*.").unwrap_or(authority);
     if scheme_ok && host_and_port(authority) {
         Ok(())
     } else {

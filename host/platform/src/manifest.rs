@@ -67,8 +67,12 @@ pub struct Limits {
     pub queue_bytes: usize,
     pub effects_per_call: usize,
     pub effect_bytes_per_call: usize,
-    pub kv_value_bytes: usize,
+    pub reads_per_call: usize,
     pub kv_writes_per_call: usize,
+    pub kv_value_bytes: usize,
+    pub host_bytes_per_call: usize,
+    pub log_lines_per_call: usize,
+    pub http_requests_per_call: usize,
     pub timers: usize,
 }
 
@@ -165,8 +169,12 @@ impl Limits {
             queue_bytes: size(values, "limits.queue_bytes"),
             effects_per_call: size(values, "limits.effects_per_call"),
             effect_bytes_per_call: size(values, "limits.effect_bytes_per_call"),
-            kv_value_bytes: size(values, "limits.kv_value_bytes"),
+            reads_per_call: size(values, "limits.reads_per_call"),
             kv_writes_per_call: size(values, "limits.kv_writes_per_call"),
+            kv_value_bytes: size(values, "limits.kv_value_bytes"),
+            host_bytes_per_call: size(values, "limits.host_bytes_per_call"),
+            log_lines_per_call: size(values, "limits.log_lines_per_call"),
+            http_requests_per_call: size(values, "limits.http_requests_per_call"),
             timers: size(values, "limits.timers"),
         }
     }

@@ -1,3 +1,4 @@
+#![expect(clippy::needless_raw_string_hashes, reason = "as expect-test writes them")]
 use expect_test::{Expect, expect, expect_file};
 
 use crate::{
@@ -28,67 +29,71 @@ fn empty_is_valid() {
     check(
         "",
         &expect![[r#"
-        Manifest {
-            name: "chat",
-            component: "target/wasm32-wasip2/release/chat.wasm",
-            build_command: "cargo build --release --target wasm32-wasip2",
-            build_watch: [
-                "src",
-                "Cargo.toml",
-            ],
-            assets_dir: None,
-            engine: Engine {
-                ping_interval: 25s,
-                ping_timeout: 20s,
-                upgrade_timeout: 10s,
-                max_payload_bytes: 1000000,
-                polling: true,
-                websocket: true,
-            },
-            socketio: SocketIo {
-                namespaces: [
-                    "/",
+            Manifest {
+                name: "chat",
+                component: "target/wasm32-wasip2/release/chat.wasm",
+                build_command: "cargo build --release --target wasm32-wasip2",
+                build_watch: [
+                    "src",
+                    "Cargo.toml",
                 ],
-                connect_timeout: 45s,
-            },
-            raw: Raw {
-                websocket: None,
-                engineio: None,
-            },
-            recovery: Some(
-                Recovery {
-                    window: 120s,
-                    packets_max: 10000,
-                    bytes_max: 16777216,
+                assets_dir: None,
+                engine: Engine {
+                    ping_interval: 25s,
+                    ping_timeout: 20s,
+                    upgrade_timeout: 10s,
+                    max_payload_bytes: 1000000,
+                    polling: true,
+                    websocket: true,
                 },
-            ),
-            origins_allow: [],
-            limits: Limits {
-                cpu_per_call: 50ms,
-                wall_per_call: 10s,
-                memory_bytes: 67108864,
-                instances: 64,
-                connections: 10000,
-                events_queued: 256,
-                rooms_per_socket: 1000,
-                queue_bytes: 1048576,
-                effects_per_call: 10000,
-                effect_bytes_per_call: 16777216,
-                kv_value_bytes: 65536,
-                kv_writes_per_call: 1000,
-                timers: 1000,
-            },
-            http: Http {
-                allow: [],
-                allow_private: false,
-            },
-            config: {},
-            sleep: Sleep {
-                idle: 1s,
-                calls: 100000,
-            },
-        }
-    "#]],
+                socketio: SocketIo {
+                    namespaces: [
+                        "/",
+                    ],
+                    connect_timeout: 45s,
+                },
+                raw: Raw {
+                    websocket: None,
+                    engineio: None,
+                },
+                recovery: Some(
+                    Recovery {
+                        window: 120s,
+                        packets_max: 10000,
+                        bytes_max: 16777216,
+                    },
+                ),
+                origins_allow: [],
+                limits: Limits {
+                    cpu_per_call: 50ms,
+                    wall_per_call: 10s,
+                    memory_bytes: 67108864,
+                    instances: 64,
+                    connections: 10000,
+                    events_queued: 256,
+                    rooms_per_socket: 1000,
+                    queue_bytes: 1048576,
+                    effects_per_call: 1000,
+                    effect_bytes_per_call: 8388608,
+                    reads_per_call: 1000,
+                    kv_writes_per_call: 1000,
+                    kv_value_bytes: 65536,
+                    host_bytes_per_call: 33554432,
+                    log_lines_per_call: 100,
+                    http_requests_per_call: 10,
+                    timers: 1000,
+                },
+                http: Http {
+                    allow: [],
+                    allow_private: false,
+                },
+                config: {},
+                sleep: Sleep {
+                    idle: 1s,
+                    calls: 10000,
+                },
+            }
+        "#]],
     );
 }
 
@@ -202,7 +207,7 @@ fn unknown_keys_are_errors_that_know_better() {
                |
              9 | events_per_second = 5
                | ^^^^^^^^^^^^^^^^^
-               = help: [limits] has: cpu_ms_per_call, wall_ms_per_call, memory_bytes, instances, connections, events_queued, rooms_per_socket, queue_bytes, effects_per_call, effect_bytes_per_call, kv_value_bytes, kv_writes_per_call, timers
+               = help: [limits] has: cpu_ms_per_call, wall_ms_per_call, memory_bytes, instances, connections, events_queued, rooms_per_socket, queue_bytes, effects_per_call, effect_bytes_per_call, reads_per_call, kv_writes_per_call, kv_value_bytes, host_bytes_per_call, log_lines_per_call, http_requests_per_call, timers
         "#]],
     );
 }
@@ -258,12 +263,12 @@ allow = ["api.example.com", "https://api.example.com", "*.example.com:8443", "[:
              8 | engineio = "/echo/"
                |            ^^^^^^^^
 
-            wakeline.toml:10:31: origins.allow: expected an origin, `https://host` or `https://host:port` without a path, or `*`, found the text "https://b.example/"
+            wakeline.toml:10:31: origins.allow: expected an origin, `https://host`, `https://host:port` or `https://*.host` without a path, or `*`, found the text "https://b.example/"
                 |
              10 | allow = ["https://a.example", "https://b.example/", "b.example"]
                 |                               ^^^^^^^^^^^^^^^^^^^^
 
-            wakeline.toml:10:53: origins.allow: expected an origin, `https://host` or `https://host:port` without a path, or `*`, found the text "b.example"
+            wakeline.toml:10:53: origins.allow: expected an origin, `https://host`, `https://host:port` or `https://*.host` without a path, or `*`, found the text "b.example"
                 |
              10 | allow = ["https://a.example", "https://b.example/", "b.example"]
                 |                                                     ^^^^^^^^^^^
