@@ -1,0 +1,237 @@
+use expect_test::expect;
+
+use super::check;
+use crate::Transport::{Polling, WebSocket};
+
+/// wire-probe: "poll pending while client closes".
+#[test]
+fn client_closes_by_post() {
+    check(
+        Polling,
+        "get\npost 4last|1|4lost\nget",
+        &expect![[r#"
+        get
+        post 4last|1|4lost
+          message last
+          poll 6
+          closed ClientClose
+        get
+          SessionUnknown
+    "#]],
+    );
+    check(
+        Polling,
+        "post 1\npost 41",
+        &expect![[r#"
+        post 1
+          closed ClientClose
+        post 41
+          SessionUnknown
+    "#]],
+    );
+}
+
+/// wire-probe: "server closes conn while no poll pending".
+#[test]
+fn server_closes_between_polls() {
+    check(
+        Polling,
+        "close\nsend lost\npost 4lost\nget\nget",
+        &expect![[r#"
+        close
+        send lost
+        post 4lost
+        get
+          poll 6|1
+          closed ServerClose
+        get
+          SessionUnknown
+    "#]],
+    );
+    check(
+        Polling,
+        "send kept\nclose\nget",
+        &expect![[r#"
+        send kept
+        close
+        get
+          poll 4kept|1
+          closed ServerClose
+    "#]],
+    );
+    check(
+        Polling,
+        "close\n+29999\n+1\nget",
+        &expect![[r#"
+        close
+        +29999
+        +1
+          closed ServerClose at 30000
+        get
+          SessionUnknown
+    "#]],
+    );
+    check(
+        Polling,
+        "close\npost 4x|1",
+        &expect![[r#"
+        close
+        post 4x|1
+          closed ServerClose
+    "#]],
+    );
+    check(
+        Polling,
+        "close\nws\nget gone\nws lost\nclose\ntext 5",
+        &expect![[r#"
+            close
+            ws
+              BadRequest
+            get gone
+            ws lost
+            close
+            text 5
+        "#]],
+    );
+}
+
+#[test]
+fn server_closes_during_a_poll() {
+    check(
+        Polling,
+        "get\nclose\nget",
+        &expect![[r#"
+        get
+        close
+          poll 1
+          closed ServerClose
+        get
+          SessionUnknown
+    "#]],
+    );
+}
+
+#[test]
+fn server_closes_during_a_probe() {
+    check(
+        Polling,
+        "ws\ntext 2probe\nclose\nget",
+        &expect![[r#"
+        ws
+        text 2probe
+          text 3probe
+        close
+          close websocket None
+        get
+          poll 6|1
+          closed ServerClose
+    "#]],
+    );
+}
+
+/// wire-probe: "client sends EIO close over ws" (the reference waits for TCP; at once is better), "client ping".
+#[test]
+fn websocket_closes() {
+    check(
+        WebSocket,
+        "text 4a\ntext 1\ntext 4b",
+        &expect![[r#"
+        text 4a
+          message a
+        text 1
+          close websocket None
+          closed ClientClose
+        text 4b
+    "#]],
+    );
+    check(
+        WebSocket,
+        "close\nsend lost",
+        &expect![[r#"
+        close
+          close websocket None
+          closed ServerClose
+        send lost
+    "#]],
+    );
+    check(
+        WebSocket,
+        "ws gone",
+        &expect![[r#"
+        ws gone
+          closed ClientClose
+    "#]],
+    );
+    check(
+        WebSocket,
+        "ws lost",
+        &expect![[r#"
+        ws lost
+          closed TransportError
+    "#]],
+    );
+    check(
+        WebSocket,
+        "text 2",
+        &expect![[r#"
+        text 2
+          close websocket None
+          closed ParseError
+    "#]],
+    );
+    check(
+        WebSocket,
+        "text 2probe",
+        &expect![[r#"
+        text 2probe
+          close websocket None
+          closed ParseError
+    "#]],
+    );
+    check(
+        WebSocket,
+        "text",
+        &expect![[r#"
+        text
+          close websocket None
+          closed ParseError
+    "#]],
+    );
+    check(
+        WebSocket,
+        "text x",
+        &expect![[r#"
+        text x
+          close websocket None
+          closed ParseError
+    "#]],
+    );
+}
+
+#[test]
+fn websocket_carries_messages() {
+    check(
+        WebSocket,
+        "send a\nsend-binary b\ntext 4c\nbinary d\ntext bZA==\ntext 6\ntext 0\nget\npost 4x\nws",
+        &expect![[r#"
+            send a
+              text 4a
+            send-binary b
+              binary b"b"
+            text 4c
+              message c
+            binary d
+              message b"d"
+            text bZA==
+              message b"d"
+            text 6
+            text 0
+            get
+              BadRequest
+            post 4x
+              BadRequest
+            ws
+              BadRequest
+        "#]],
+    );
+}
