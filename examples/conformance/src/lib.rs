@@ -1,0 +1,1 @@
+use wakeline_sdk as _; use serde as _;
