@@ -2,7 +2,7 @@ use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 
 /// A message of the layer above, received.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,19 +56,20 @@ pub struct Malformed;
 
 impl ClientPacket {
     /// A packet out of a text frame or out of a payload. `text` must be valid UTF-8 already.
-    pub fn decode(text: &Bytes) -> Result<Self, Malformed> {
-        let Some((kind, data)) = text.split_first() else {
-            return Err(Malformed);
-        };
+    ///
+    /// Takes the text, so that the data is what is left of it: no count is touched, nothing allocated.
+    pub fn decode(mut text: Bytes) -> Result<Self, Malformed> {
+        let kind = text.first().copied().ok_or(Malformed)?;
+        text.advance(1);
         match kind {
             b'0' => Ok(Self::Open),
             b'1' => Ok(Self::Close),
-            b'2' => Ok(Self::Ping(text.slice_ref(data))),
+            b'2' => Ok(Self::Ping(text)),
             b'3' => Ok(Self::Pong),
-            b'4' => Ok(Self::Message(Message::Text(text.slice_ref(data)))),
+            b'4' => Ok(Self::Message(Message::Text(text))),
             b'5' => Ok(Self::Upgrade),
             b'6' => Ok(Self::Noop),
-            b'b' => match BASE64.decode(data) {
+            b'b' => match BASE64.decode(text) {
                 Ok(bytes) => Ok(Self::Message(Message::Binary(bytes.into()))),
                 Err(_) => Err(Malformed),
             },

@@ -39,9 +39,9 @@ pub fn decode(body: &Bytes) -> impl Iterator<Item = Result<ClientPacket, Malform
         let packet = match text.iter().position(|&byte| byte == SEPARATOR) {
             Some(at) => {
                 rest = Some(text.slice(at + 1..));
-                ClientPacket::decode(&text.slice(..at))
+                ClientPacket::decode(text.slice(..at))
             }
-            None => ClientPacket::decode(&text),
+            None => ClientPacket::decode(text),
         };
         if packet.is_err() {
             rest = None;

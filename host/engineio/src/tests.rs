@@ -1,4 +1,6 @@
 //! Transcripts: what a client or the server does, one step a line, and below it what comes of it.
+#![allow(clippy::needless_raw_string_hashes, reason = "expect-test writes them so")]
+
 mod close;
 mod heartbeat;
 mod payloads;

@@ -32,7 +32,7 @@ impl Connection {
     /// A text frame arrived on the attached WebSocket.
     pub fn handle_text(&mut self, settings: &Settings, text: Bytes, now: Instant) {
         self.flush();
-        let packet = ClientPacket::decode(&text);
+        let packet = ClientPacket::decode(text);
         match &mut self.phase {
             Phase::WebSocket => self.handle_packet(settings, packet, now),
             Phase::Polling(polling) => {

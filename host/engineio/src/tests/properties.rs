@@ -67,7 +67,7 @@ impl Witness {
             }
             Output::Text(frame) => {
                 assert!(self.attached, "a frame without a WebSocket");
-                self.receive(ClientPacket::decode(&frame.slice_ref(&frame)).unwrap_or(ClientPacket::Noop));
+                self.receive(ClientPacket::decode(frame).unwrap_or(ClientPacket::Noop));
             }
             Output::Binary(_) => assert!(self.attached, "a frame without a WebSocket"),
             Output::CloseWebSocket(_) => {
