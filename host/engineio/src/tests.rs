@@ -9,7 +9,10 @@ mod properties;
 mod refusals;
 mod upgrade;
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use expect_test::Expect;
@@ -89,7 +92,7 @@ impl Run {
             self.now = at;
             self.connection.handle_timeout(&self.settings, at);
             for line in self.drain().lines() {
-                transcript += &format!("{line} at {}\n", (at - self.start).as_millis());
+                writeln!(transcript, "{line} at {}", (at - self.start).as_millis()).unwrap();
             }
         }
         self.now = end;
@@ -99,7 +102,7 @@ impl Run {
     fn drain(&mut self) -> String {
         let mut transcript = String::new();
         while let Some(output) = self.connection.poll_output() {
-            transcript += &format!("  {}\n", render(&output));
+            writeln!(transcript, "  {}", render(&output)).unwrap();
         }
         transcript
     }
@@ -121,9 +124,9 @@ fn render(output: &Output) -> String {
 /// The reference server's defaults, with a payload and a queue small enough to overflow.
 pub(crate) fn settings() -> Settings {
     Settings {
-        ping_interval: Duration::from_millis(25_000),
-        ping_timeout: Duration::from_millis(20_000),
-        upgrade_timeout: Duration::from_millis(10_000),
+        ping_interval: Duration::from_secs(25),
+        ping_timeout: Duration::from_secs(20),
+        upgrade_timeout: Duration::from_secs(10),
         max_payload_bytes: 1000,
         polling: true,
         websocket: true,

@@ -129,7 +129,7 @@ fn server_closes_during_a_probe() {
     );
 }
 
-/// wire-probe: "client sends EIO close over ws" (the reference waits for TCP; at once is better), "client ping".
+/// wire-probe: "client sends EIO close over ws" (the reference waits for TCP; at once is better).
 #[test]
 fn websocket_closes() {
     check(
@@ -170,6 +170,11 @@ fn websocket_closes() {
           closed TransportError
     "#]],
     );
+}
+
+/// wire-probe: "client ping", and what is no packet at all.
+#[test]
+fn websocket_breaks_the_protocol() {
     check(
         WebSocket,
         "text 2",

@@ -136,7 +136,7 @@ fn run(via: Transport, settings: &Settings, operations: &[Operation]) {
                 }
             }
             Operation::SendBinary => {
-                connection.send(settings, &Packet::Binary(Bytes::from_static(b"x")), now)
+                connection.send(settings, &Packet::Binary(Bytes::from_static(b"x")), now);
             }
             Operation::Close => connection.close(settings, CloseReason::ServerClose, now),
             Operation::Wait(ms) => {

@@ -1,0 +1,116 @@
+use expect_test::expect;
+
+use super::{Run, check};
+
+#[test]
+fn reassembles() {
+    check(
+        r#"52-/,1["ev",{"_placeholder":true,"num":0},{"x":[{"num":1,"_placeholder":true}]}]
+        binary one
+        binary two
+        61-5[{"_placeholder":true,"num":0}]
+        binary answer
+        2["text"]
+        51-["unused"]
+        binary x
+        52-["twice",{"_placeholder":true,"num":1},{"_placeholder":true,"num":1}]
+        binary x
+        binary y
+        61-/nope,5[]
+        binary late
+        2["still here"]
+        510-["most"]"#,
+        &expect![[r#"
+            52-/,1["ev",{"_placeholder":true,"num":0},{"x":[{"num":1,"_placeholder":true}]}]
+            binary one
+            binary two
+              event / "ev" [{"_placeholder":true,"num":0},{"x":[{"num":1,"_placeholder":true}]}] b"one" b"two" ack 1
+            61-5[{"_placeholder":true,"num":0}]
+            binary answer
+              ack / 5 [{"_placeholder":true,"num":0}] b"answer"
+            2["text"]
+              event / "text" []
+            51-["unused"]
+            binary x
+              event / "unused" [] b"x"
+            52-["twice",{"_placeholder":true,"num":1},{"_placeholder":true,"num":1}]
+            binary x
+            binary y
+              event / "twice" [{"_placeholder":true,"num":1},{"_placeholder":true,"num":1}] b"x" b"y"
+            61-/nope,5[]
+            binary late
+            2["still here"]
+              event / "still here" []
+            510-["most"]
+        "#]],
+    );
+}
+
+/// wire-probe: "text while waiting attachments", "11 attachments" and their kin.
+#[test]
+fn violations() {
+    check(
+        "51-[\"a\"]\n2[\"b\"]",
+        &expect![[r#"
+        51-["a"]
+        2["b"]
+          broken AttachmentMissing: text where an attachment was due
+    "#]],
+    );
+    check(
+        "binary x",
+        &expect![[r#"
+        binary x
+          broken AttachmentUnannounced: binary message that no packet announced
+    "#]],
+    );
+    check(
+        "51-[\"a\"]\nbinary x\nbinary y",
+        &expect![[r#"
+        51-["a"]
+        binary x
+          event / "a" [] b"x"
+        binary y
+          broken AttachmentUnannounced: binary message that no packet announced
+    "#]],
+    );
+    check(
+        "511-[\"a\"]",
+        &expect![[r#"
+        511-["a"]
+          broken TooManyAttachments: more than 10 attachments
+    "#]],
+    );
+}
+
+#[test]
+fn placeholders() {
+    for (object, legal) in [
+        (r#"{"_placeholder":true,"num":0}"#, true),
+        (r#"{"num":1,"_placeholder":true,"more":{}}"#, true),
+        (r#"{"_place\u0068older":true,"num":0}"#, true),
+        (r#"{"_placeholder":true,"num":2}"#, false),
+        (r#"{"_placeholder":true,"num":-1}"#, false),
+        (r#"{"_placeholder":true,"num":0.5}"#, false),
+        (r#"{"_placeholder":true,"num":"0"}"#, false),
+        (r#"{"_placeholder":true,"num":18446744073709551616}"#, false),
+        (r#"{"_placeholder":true}"#, false),
+        (r#"[[{"a":{"_placeholder":true,"num":9}}]]"#, false),
+        (r#"{"num":9,"_placeholder":true,"num":0}"#, true),
+        (r#"{"_placeholder":true,"_placeholder":false}"#, true),
+        (r#"{"_placeholder":1,"num":9}"#, true),
+        (r#"{"_placeholder":false,"num":9}"#, true),
+        (r#""_placeholder""#, true),
+    ] {
+        let mut run = Run::new();
+        run.step("0");
+        run.step("accept /");
+        let transcript = run.step(&format!("52-[\"a\",{object}]"));
+        let expected = if legal {
+            ""
+        } else {
+            "  broken IllegalPlaceholder: placeholder without its attachment\n"
+        };
+        assert_eq!(transcript, expected, "{object}");
+    }
+}

@@ -1,0 +1,218 @@
+use expect_test::expect;
+
+use super::{Run, check};
+
+#[test]
+fn events() {
+    check(
+        r#"2["echo","a"]
+        212["echo",1,{"x":[true]}]
+        2/,["explicit root"]
+        2[1,"numeric name"]
+        2[-1.5e3]
+        2["only a name"]
+        2 [ "white" , "space" ]
+        2["esc\"aped\u00e9","\ud83d\ude00 \ud800"]
+        2["héllo","wörld"]
+        20["first ack id"]
+        29007199254740991["last ack id"]
+        2["_placeholder",{"_placeholder":true,"num":0}]"#,
+        &expect![[r#"
+            2["echo","a"]
+              event / "echo" ["a"]
+            212["echo",1,{"x":[true]}]
+              event / "echo" [1,{"x":[true]}] ack 12
+            2/,["explicit root"]
+              event / "explicit root" []
+            2[1,"numeric name"]
+              event / "1" ["numeric name"]
+            2[-1.5e3]
+              event / "-1.5e3" []
+            2["only a name"]
+              event / "only a name" []
+            2 [ "white" , "space" ]
+              event / "white" ["space"]
+            2["esc\"aped\u00e9","\ud83d\ude00 \ud800"]
+              event / "esc\"apedé" ["\ud83d\ude00 \ud800"]
+            2["héllo","wörld"]
+              event / "héllo" ["wörld"]
+            20["first ack id"]
+              event / "first ack id" [] ack 0
+            29007199254740991["last ack id"]
+              event / "last ack id" [] ack 9007199254740991
+            2["_placeholder",{"_placeholder":true,"num":0}]
+              event / "_placeholder" [{"_placeholder":true,"num":0}]
+        "#]],
+    );
+}
+
+#[test]
+fn acks() {
+    check(
+        "31[\"a\",{}]\n37[]\n3/nope,1[]\n30[null]",
+        &expect![[r#"
+        31["a",{}]
+          ack / 1 ["a",{}]
+        37[]
+          ack / 7 []
+        3/nope,1[]
+        30[null]
+          ack / 0 [null]
+    "#]],
+    );
+}
+
+/// wire-probe: "reserved event name", "EVENT before CONNECT" and their kin: the connection is closed.
+#[test]
+fn violations() {
+    let mut table = String::new();
+    for packet in [
+        r#"2["connect"]"#,
+        r#"2["connect_error"]"#,
+        r#"2["disconnect"]"#,
+        r#"2["disconnecting"]"#,
+        r#"2["newListener"]"#,
+        r#"2["remove\u004cistener"]"#,
+        r#"2/other,["a"]"#,
+        "abc",
+        "7",
+        "é",
+        "2",
+        "2{}",
+        "2[]",
+        "2[null]",
+        "2[true]",
+        "2[[\"a\"]]",
+        "2[{}]",
+        "2abc[\"a\"]",
+        "2[\"a\"",
+        "2[\"a\"]]",
+        "2[\"a\",]",
+        "2[\"a\" \"b\"]",
+        "2[\"a\u{1}\"]",
+        "2[\"\\ud800\"]",
+        "2\"a\"",
+        "29007199254740992[\"a\"]",
+        "299999999999999999999[\"a\"]",
+        "2-1[\"a\"]",
+        "2١[\"a\"]",
+        "3[]",
+        "31",
+        "31{}",
+        "4{\"message\":\"x\"}",
+        "4",
+        "1{}",
+        "1[\"x\"]",
+        "0",
+        "0/a,[]",
+        "0/b,null",
+        "0/c,{",
+        "0/d,\"x\"",
+        "5[\"a\"]",
+        "50-[\"a\"]",
+        "5-[\"a\"]",
+        "5x-[\"a\"]",
+        "5+1-[\"a\"]",
+        "511-[\"a\"]",
+        "599999999999999999999999-[\"a\"]",
+        "51-[]",
+        "51-",
+        "51-/other,[\"a\"]",
+        "61-[]",
+    ] {
+        let mut run = Run::new();
+        run.step("0");
+        run.step("accept /");
+        table += &format!("{packet}{}", run.step(packet));
+        assert_eq!(run.step("2[\"after\"]"), "", "nothing follows");
+        assert_eq!(run.connection.timeout(), None);
+    }
+    expect![[r#"
+        2["connect"]  broken ReservedName: reserved event name
+        2["connect_error"]  broken ReservedName: reserved event name
+        2["disconnect"]  broken ReservedName: reserved event name
+        2["disconnecting"]  broken ReservedName: reserved event name
+        2["newListener"]  broken ReservedName: reserved event name
+        2["remove\u004cistener"]  broken ReservedName: reserved event name
+        2/other,["a"]  broken NotJoined: packet for a namespace that is not joined
+        abc  broken Malformed: malformed packet
+        7  broken Malformed: malformed packet
+        é  broken Malformed: malformed packet
+        2  broken Malformed: malformed packet
+        2{}  broken Malformed: malformed packet
+        2[]  broken Malformed: malformed packet
+        2[null]  broken Malformed: malformed packet
+        2[true]  broken Malformed: malformed packet
+        2[["a"]]  broken Malformed: malformed packet
+        2[{}]  broken Malformed: malformed packet
+        2abc["a"]  broken Malformed: malformed packet
+        2["a"  broken Malformed: malformed packet
+        2["a"]]  broken Malformed: malformed packet
+        2["a",]  broken Malformed: malformed packet
+        2["a" "b"]  broken Malformed: malformed packet
+        2["a"]  broken Malformed: malformed packet
+        2["\ud800"]  broken Malformed: malformed packet
+        2"a"  broken Malformed: malformed packet
+        29007199254740992["a"]  broken Malformed: malformed packet
+        299999999999999999999["a"]  broken Malformed: malformed packet
+        2-1["a"]  broken Malformed: malformed packet
+        2١["a"]  broken Malformed: malformed packet
+        3[]  broken Malformed: malformed packet
+        31  broken Malformed: malformed packet
+        31{}  broken Malformed: malformed packet
+        4{"message":"x"}  broken ConnectError: CONNECT_ERROR from a client
+        4  broken ConnectError: CONNECT_ERROR from a client
+        1{}  broken Malformed: malformed packet
+        1["x"]  broken Malformed: malformed packet
+        0  broken ConnectedTwice: second CONNECT to a namespace
+        0/a,[]  broken Malformed: malformed packet
+        0/b,null  broken Malformed: malformed packet
+        0/c,{  broken Malformed: malformed packet
+        0/d,"x"  broken Malformed: malformed packet
+        5["a"]  broken Malformed: malformed packet
+        50-["a"]  broken Malformed: malformed packet
+        5-["a"]  broken Malformed: malformed packet
+        5x-["a"]  broken Malformed: malformed packet
+        5+1-["a"]  broken Malformed: malformed packet
+        511-["a"]  broken TooManyAttachments: more than 10 attachments
+        599999999999999999999999-["a"]  broken TooManyAttachments: more than 10 attachments
+        51-[]  broken Malformed: malformed packet
+        51-  broken Malformed: malformed packet
+        51-/other,["a"]  broken NotJoined: packet for a namespace that is not joined
+        61-[]  broken Malformed: malformed packet
+    "#]]
+    .assert_eq(&table);
+}
+
+#[test]
+fn text_that_is_not_utf8() {
+    let mut run = Run::new();
+    run.message(engineio::Message::Text(bytes::Bytes::from_static(b"0\xff")));
+    assert_eq!(run.step(""), "  broken Malformed: malformed packet\n");
+}
+
+/// Depth costs no stack, and is passed on.
+#[test]
+fn depth() {
+    let (open, close) = ("[".repeat(200_000), "]".repeat(200_000));
+    let mut run = Run::new();
+    run.step("0");
+    run.step("accept /");
+    assert!(
+        run.step(&format!("2[\"deep\",{open}{close}]"))
+            .starts_with("  event / \"deep\" [[[[")
+    );
+    let objects = "{\"a\":".repeat(100_000);
+    assert_eq!(
+        run.step(&format!("2[\"deep\",{objects}")),
+        "  broken Malformed: malformed packet\n"
+    );
+    let mut run = Run::new();
+    run.step("0");
+    run.step("accept /");
+    // Where placeholders are looked for, a stack is kept, and bounded.
+    assert_eq!(
+        run.step(&format!("51-[\"deep\",{open}{close}]")),
+        "  broken Malformed: malformed packet\n"
+    );
+}
