@@ -39,10 +39,10 @@ impl Kind {
     fn of_integration(test: &str) -> Self {
         let has = |module: &str| test.split("::").any(|segment| segment == module);
         let modules = [
+            ("python_socketio", Self::Python),
             ("websocket_only", Self::WebSocketOnly),
             ("polling_only", Self::PollingOnly),
             ("upgrade", Self::Upgrade),
-            ("python_socketio", Self::Python),
             ("plain_websocket", Self::PlainWebSocket),
             ("chromium", Self::Chromium),
             ("wire", Self::Wire),

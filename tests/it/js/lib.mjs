@@ -1,0 +1,104 @@
+// What every scenario uses: clients that end with it, waits that have a deadline, a word with the test.
+import assert from "node:assert/strict";
+import readline from "node:readline";
+import { io } from "socket.io-client";
+
+const { WAKELINE_URL: url, WAKELINE_PATH: path = "/socket.io/", TRANSPORT: transport = "websocket" } = process.env;
+const transports = { websocket: ["websocket"], polling: ["polling"], upgrade: ["polling", "websocket"] };
+
+export { assert, path, transport, url };
+
+const sockets = [];
+
+// A client on a connection of its own, as an application would write it; quicker to return than by default.
+export function client({ namespace = "/", through = url, ...options } = {}) {
+  const socket = io(through + namespace, {
+    path,
+    transports: transports[transport],
+    forceNew: true,
+    reconnectionDelay: 50,
+    reconnectionDelayMax: 400,
+    timeout: 5000,
+    ...options,
+  });
+  sockets.push(socket);
+  return socket;
+}
+
+export async function connected(options) {
+  const socket = client(options);
+  await once(socket, "connect");
+  return socket;
+}
+
+// The arguments of the next such event.
+export function once(emitter, event, seconds = 15) {
+  return within(seconds, `"${event}"`, (resolve) => emitter.once(event, (...args) => resolve(args)));
+}
+
+// Until an upgrade is through, where there is one to come.
+export async function settled(socket) {
+  const { engine } = socket.io;
+  if (transport === "upgrade" && engine.transport.name !== "websocket") {
+    await once(engine, "upgrade");
+  }
+  return engine.transport.name;
+}
+
+// The answer to an event.
+export function call(socket, event, ...args) {
+  return within(15, `ack of "${event}"`, (resolve) => socket.emit(event, ...args, resolve));
+}
+
+export function within(seconds, what, executor) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no ${what} within ${seconds} s`)), seconds * 1000);
+    executor((value) => {
+      clearTimeout(timer);
+      resolve(value);
+    }, reject);
+  });
+}
+
+// Collects what `event` brings, without the offset that recovery appends.
+export function collect(socket, event) {
+  const seen = [];
+  let wake = () => {};
+  socket.on(event, (value) => {
+    seen.push(value);
+    wake();
+  });
+  // Until `count` are there.
+  seen.reach = (count, seconds = 30) =>
+    within(seconds, `${count} of "${event}" (${seen.length} now)`, (resolve) => {
+      wake = () => seen.length >= count && resolve(seen);
+      wake();
+    }).catch((error) => {
+      throw new Error(`${error.message}; have ${seen.length}, last ${JSON.stringify(seen.at(-1))}`);
+    });
+  return seen;
+}
+
+export const upTo = (count, from = 1) => Array.from({ length: count }, (_, index) => from + index);
+
+// Bytes in any wrapping, for comparison.
+export const bytes = (value) => Buffer.from(value);
+
+const answers = readline.createInterface({ input: process.stdin });
+const asking = [];
+answers.on("line", () => asking.shift()?.());
+
+// Has the test do something to the world: cut the link, restart the server.
+export function ask(what) {
+  process.stdout.write(`${JSON.stringify({ ask: what })}\n`);
+  return new Promise((resolve) => asking.push(resolve));
+}
+
+export function figure(text) {
+  process.stdout.write(`${JSON.stringify({ figure: text })}\n`);
+}
+
+export function leave() {
+  for (const socket of sockets) socket.disconnect();
+  answers.close();
+}
