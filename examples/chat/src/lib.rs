@@ -1,1 +1,152 @@
-use wakeline_sdk as _; use serde as _;
+//! A chat: rooms, names, who is here, who is typing, pictures, and what was said before.
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use wakeline_sdk::{kv, prelude::*};
+
+struct Chat;
+
+/// What we know of a client: the state of its socket.
+#[derive(Default, Serialize, Deserialize)]
+struct User {
+    name: String,
+    away: bool,
+}
+
+#[derive(Serialize)]
+struct Member {
+    id: String,
+    #[serde(flatten)]
+    user: User,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Message {
+    /// Counts up in each room.
+    id: u64,
+    room: String,
+    from: String,
+    name: String,
+    /// Milliseconds since 1970.
+    at: u64,
+    text: String,
+    has_image: bool,
+}
+
+#[derive(Serialize)]
+struct Joined {
+    members: Vec<Member>,
+    history: Vec<Message>,
+}
+
+/// Messages of a room that are kept.
+const HISTORY: u64 = 50;
+
+#[wakeline_sdk::handler]
+impl Chat {
+    /// Joins a room, besides those joined before, and answers who is in it and what was said.
+    #[on("join")]
+    fn join(socket: &Socket, name: String, room: String) -> Result<Joined> {
+        let name = within("name", &name, 32)?;
+        let room = within("room", &room, 64)?;
+        let me = || User { name: name.clone(), away: false };
+        socket.set_state(&me())?;
+        socket.join(channel(&room))?;
+        let mut members = vec![Member { id: socket.id().to_owned(), user: me() }];
+        socket.to(channel(&room)).emit("joined", (&room, &members[0]))?;
+        for other in io().to(channel(&room)).except(socket.id()).fetch_sockets()? {
+            members.push(Member { id: other.id().to_owned(), user: other.state()? });
+        }
+        Ok(Joined { members, history: history(&room)? })
+    }
+
+    #[on("leave")]
+    fn leave(socket: &Socket, room: String) -> Result<()> {
+        socket.leave(channel(&room))?;
+        socket.to(channel(&room)).emit("left", (&room, socket.id()))
+    }
+
+    /// Sends a text, a picture or both to the others in a room. The ack is the message as the others see it.
+    #[on("say")]
+    fn say(socket: &Socket, room: String, text: String, image: Option<Bytes>) -> Result<Message> {
+        if !rooms(socket)?.contains(&room) {
+            return Err("join the room first".into());
+        }
+        let user: User = socket.state()?;
+        let id = kv::increment(&format!("count:{room}"), 1)?;
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
+        let message = Message {
+            id,
+            from: socket.id().to_owned(),
+            name: user.name,
+            at: u64::try_from(at)?,
+            text: text.chars().take(2000).collect(),
+            has_image: image.is_some(),
+            room,
+        };
+        // A ring of slots: rooms stay bounded, and two speakers at the same time do not overwrite one another.
+        kv::set(&slot("message", &message.room, id), &message)?;
+        if let Some(image) = &image {
+            kv::set_bytes(&slot("image", &message.room, id), image)?;
+        }
+        socket.to(channel(&message.room)).emit("message", (&message, image))?;
+        Ok(message)
+    }
+
+    /// The picture of a message in the history.
+    #[on("image")]
+    fn image(room: String, id: u64) -> Result<Option<Bytes>> {
+        Ok(kv::get_bytes(&slot("image", &room, id))?.map(Bytes::from))
+    }
+
+    /// Worth nothing a second later: a client that cannot take it now never gets it.
+    #[on("typing")]
+    fn typing(socket: &Socket, room: String) -> Result<()> {
+        socket.to(channel(&room)).volatile().emit("typing", (&room, socket.id()))
+    }
+
+    #[on("away")]
+    fn away(socket: &Socket, away: bool) -> Result<()> {
+        socket.update_state(|user: &mut User| user.away = away)?;
+        let channels: Vec<_> = rooms(socket)?.iter().map(|room| channel(room)).collect();
+        socket.to(channels).emit("away", (socket.id(), away))
+    }
+
+    /// Not called for a client that lost its connection and came back: that one never left.
+    #[disconnect]
+    fn disconnect(socket: &Socket) -> Result<()> {
+        for room in rooms(socket)? {
+            socket.to(channel(&room)).emit("left", (room, socket.id()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Rooms carry a prefix, lest somebody joins another's id, which is a room as well.
+fn channel(room: &str) -> String {
+    format!("room:{room}")
+}
+
+fn rooms(socket: &Socket) -> Result<Vec<String>> {
+    Ok(socket.rooms()?.iter().filter_map(|room| room.strip_prefix("room:")).map(str::to_owned).collect())
+}
+
+fn slot(kind: &str, room: &str, id: u64) -> String {
+    format!("{kind}:{room}:{}", id % HISTORY)
+}
+
+fn history(room: &str) -> Result<Vec<Message>> {
+    let last = kv::increment(&format!("count:{room}"), 0)?;
+    let ids = (last + 1).saturating_sub(HISTORY).max(1)..=last;
+    ids.filter_map(|id| kv::get(&slot("message", room, id)).transpose()).collect()
+}
+
+fn within(what: &str, text: &str, chars_max: usize) -> Result<String> {
+    let text = text.trim();
+    match text.chars().count() {
+        length if (1..=chars_max).contains(&length) => Ok(text.to_owned()),
+        _ => Err(format!("a {what} has 1 to {chars_max} characters").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
