@@ -22,10 +22,7 @@ use crate::{Connection, EventData, Output};
 /// Runs `steps` on a connection whose client has joined `/`: `binary BYTES`, `accept NSP`, `remove NSP`, `+MS`, and
 /// anything else is a text message.
 fn check(steps: &str, expected: &Expect) {
-    let mut run = Run::new();
-    run.step("0");
-    run.step("accept /");
-    expected.assert_eq(&run.steps(steps));
+    expected.assert_eq(&Run::joined().steps(steps));
 }
 
 /// The same on a fresh connection.
@@ -45,6 +42,12 @@ impl Run {
             connection: Connection::new(Duration::from_secs(45), now),
             now,
         }
+    }
+
+    fn joined() -> Self {
+        let mut run = Self::new();
+        run.steps("0\naccept /");
+        run
     }
 
     fn steps(&mut self, steps: &str) -> String {
@@ -114,10 +117,11 @@ fn render(output: &Output) -> String {
 }
 
 fn render_attachments(data: &EventData) -> String {
-    data.attachments()
-        .iter()
-        .map(|attachment| format!(" {attachment:?}"))
-        .collect()
+    let mut rendered = String::new();
+    for attachment in data.attachments() {
+        write!(rendered, " {attachment:?}").unwrap();
+    }
+    rendered
 }
 
 /// Packets as they would stand in frames.

@@ -102,9 +102,7 @@ fn placeholders() {
         (r#"{"_placeholder":false,"num":9}"#, true),
         (r#""_placeholder""#, true),
     ] {
-        let mut run = Run::new();
-        run.step("0");
-        run.step("accept /");
+        let mut run = Run::joined();
         let transcript = run.step(&format!("52-[\"a\",{object}]"));
         let expected = if legal {
             ""

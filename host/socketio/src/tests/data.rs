@@ -114,9 +114,7 @@ fn from_the_log() {
 /// A received event is a slice of its frame.
 #[test]
 fn receiving_copies_no_text() {
-    let mut run = Run::new();
-    run.step("0");
-    run.step("accept /");
+    let mut run = Run::joined();
     let frame = Bytes::from_static(b"21[ \"name\", 1 ]");
     run.connection
         .handle_message(Message::Text(frame.clone()), start());

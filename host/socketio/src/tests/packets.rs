@@ -1,4 +1,6 @@
-use expect_test::expect;
+use std::fmt::Write as _;
+
+use expect_test::{Expect, expect};
 
 use super::{Run, check};
 
@@ -64,124 +66,143 @@ fn acks() {
 
 /// wire-probe: "reserved event name", "EVENT before CONNECT" and their kin: the connection is closed.
 #[test]
-fn violations() {
+fn violations_by_events() {
+    check_each(
+        r#"2["connect"]
+        2["connect_error"]
+        2["disconnect"]
+        2["disconnecting"]
+        2["newListener"]
+        2["remove\u004cistener"]
+        2/other,["a"]
+        2
+        2{}
+        2[]
+        2[null]
+        2[true]
+        2[["a"]]
+        2[{}]
+        2abc["a"]
+        2["a"
+        2["a"]]
+        2["a",]
+        2["a" "b"]
+        2["tab	"]
+        2["\ud800"]
+        2"a"
+        29007199254740992["a"]
+        299999999999999999999["a"]
+        2-1["a"]
+        2١["a"]"#,
+        &expect![[r#"
+            2["connect"]  broken ReservedName: reserved event name
+            2["connect_error"]  broken ReservedName: reserved event name
+            2["disconnect"]  broken ReservedName: reserved event name
+            2["disconnecting"]  broken ReservedName: reserved event name
+            2["newListener"]  broken ReservedName: reserved event name
+            2["remove\u004cistener"]  broken ReservedName: reserved event name
+            2/other,["a"]  broken NotJoined: packet for a namespace that is not joined
+            2  broken Malformed: malformed packet
+            2{}  broken Malformed: malformed packet
+            2[]  broken Malformed: malformed packet
+            2[null]  broken Malformed: malformed packet
+            2[true]  broken Malformed: malformed packet
+            2[["a"]]  broken Malformed: malformed packet
+            2[{}]  broken Malformed: malformed packet
+            2abc["a"]  broken Malformed: malformed packet
+            2["a"  broken Malformed: malformed packet
+            2["a"]]  broken Malformed: malformed packet
+            2["a",]  broken Malformed: malformed packet
+            2["a" "b"]  broken Malformed: malformed packet
+            2["tab	"]  broken Malformed: malformed packet
+            2["\ud800"]  broken Malformed: malformed packet
+            2"a"  broken Malformed: malformed packet
+            29007199254740992["a"]  broken Malformed: malformed packet
+            299999999999999999999["a"]  broken Malformed: malformed packet
+            2-1["a"]  broken Malformed: malformed packet
+            2١["a"]  broken Malformed: malformed packet
+        "#]],
+    );
+}
+
+#[test]
+fn violations_by_binary_packets() {
+    check_each(
+        r#"5["a"]
+        50-["a"]
+        5-["a"]
+        5x-["a"]
+        5+1-["a"]
+        511-["a"]
+        599999999999999999999999-["a"]
+        51-[]
+        51-
+        51-/other,["a"]
+        61-[]"#,
+        &expect![[r#"
+            5["a"]  broken Malformed: malformed packet
+            50-["a"]  broken Malformed: malformed packet
+            5-["a"]  broken Malformed: malformed packet
+            5x-["a"]  broken Malformed: malformed packet
+            5+1-["a"]  broken Malformed: malformed packet
+            511-["a"]  broken TooManyAttachments: more than 10 attachments
+            599999999999999999999999-["a"]  broken TooManyAttachments: more than 10 attachments
+            51-[]  broken Malformed: malformed packet
+            51-  broken Malformed: malformed packet
+            51-/other,["a"]  broken NotJoined: packet for a namespace that is not joined
+            61-[]  broken Malformed: malformed packet
+        "#]],
+    );
+}
+
+#[test]
+fn violations_by_other_packets() {
+    check_each(
+        r#"abc
+        7
+        é
+        3[]
+        31
+        31{}
+        4{"message":"x"}
+        4
+        1{}
+        1["x"]
+        0
+        0/a,[]
+        0/b,null
+        0/c,{
+        0/d,"x""#,
+        &expect![[r#"
+            abc  broken Malformed: malformed packet
+            7  broken Malformed: malformed packet
+            é  broken Malformed: malformed packet
+            3[]  broken Malformed: malformed packet
+            31  broken Malformed: malformed packet
+            31{}  broken Malformed: malformed packet
+            4{"message":"x"}  broken ConnectError: CONNECT_ERROR from a client
+            4  broken ConnectError: CONNECT_ERROR from a client
+            1{}  broken Malformed: malformed packet
+            1["x"]  broken Malformed: malformed packet
+            0  broken ConnectedTwice: second CONNECT to a namespace
+            0/a,[]  broken Malformed: malformed packet
+            0/b,null  broken Malformed: malformed packet
+            0/c,{  broken Malformed: malformed packet
+            0/d,"x"  broken Malformed: malformed packet
+        "#]],
+    );
+}
+
+/// Each line is sent on a connection of its own, which has joined `/` and breaks by it.
+fn check_each(packets: &str, expected: &Expect) {
     let mut table = String::new();
-    for packet in [
-        r#"2["connect"]"#,
-        r#"2["connect_error"]"#,
-        r#"2["disconnect"]"#,
-        r#"2["disconnecting"]"#,
-        r#"2["newListener"]"#,
-        r#"2["remove\u004cistener"]"#,
-        r#"2/other,["a"]"#,
-        "abc",
-        "7",
-        "é",
-        "2",
-        "2{}",
-        "2[]",
-        "2[null]",
-        "2[true]",
-        "2[[\"a\"]]",
-        "2[{}]",
-        "2abc[\"a\"]",
-        "2[\"a\"",
-        "2[\"a\"]]",
-        "2[\"a\",]",
-        "2[\"a\" \"b\"]",
-        "2[\"a\u{1}\"]",
-        "2[\"\\ud800\"]",
-        "2\"a\"",
-        "29007199254740992[\"a\"]",
-        "299999999999999999999[\"a\"]",
-        "2-1[\"a\"]",
-        "2١[\"a\"]",
-        "3[]",
-        "31",
-        "31{}",
-        "4{\"message\":\"x\"}",
-        "4",
-        "1{}",
-        "1[\"x\"]",
-        "0",
-        "0/a,[]",
-        "0/b,null",
-        "0/c,{",
-        "0/d,\"x\"",
-        "5[\"a\"]",
-        "50-[\"a\"]",
-        "5-[\"a\"]",
-        "5x-[\"a\"]",
-        "5+1-[\"a\"]",
-        "511-[\"a\"]",
-        "599999999999999999999999-[\"a\"]",
-        "51-[]",
-        "51-",
-        "51-/other,[\"a\"]",
-        "61-[]",
-    ] {
-        let mut run = Run::new();
-        run.step("0");
-        run.step("accept /");
-        table += &format!("{packet}{}", run.step(packet));
+    for packet in packets.lines().map(str::trim) {
+        let mut run = Run::joined();
+        write!(table, "{packet}{}", run.step(packet)).unwrap();
         assert_eq!(run.step("2[\"after\"]"), "", "nothing follows");
         assert_eq!(run.connection.timeout(), None);
     }
-    expect![[r#"
-        2["connect"]  broken ReservedName: reserved event name
-        2["connect_error"]  broken ReservedName: reserved event name
-        2["disconnect"]  broken ReservedName: reserved event name
-        2["disconnecting"]  broken ReservedName: reserved event name
-        2["newListener"]  broken ReservedName: reserved event name
-        2["remove\u004cistener"]  broken ReservedName: reserved event name
-        2/other,["a"]  broken NotJoined: packet for a namespace that is not joined
-        abc  broken Malformed: malformed packet
-        7  broken Malformed: malformed packet
-        é  broken Malformed: malformed packet
-        2  broken Malformed: malformed packet
-        2{}  broken Malformed: malformed packet
-        2[]  broken Malformed: malformed packet
-        2[null]  broken Malformed: malformed packet
-        2[true]  broken Malformed: malformed packet
-        2[["a"]]  broken Malformed: malformed packet
-        2[{}]  broken Malformed: malformed packet
-        2abc["a"]  broken Malformed: malformed packet
-        2["a"  broken Malformed: malformed packet
-        2["a"]]  broken Malformed: malformed packet
-        2["a",]  broken Malformed: malformed packet
-        2["a" "b"]  broken Malformed: malformed packet
-        2["a"]  broken Malformed: malformed packet
-        2["\ud800"]  broken Malformed: malformed packet
-        2"a"  broken Malformed: malformed packet
-        29007199254740992["a"]  broken Malformed: malformed packet
-        299999999999999999999["a"]  broken Malformed: malformed packet
-        2-1["a"]  broken Malformed: malformed packet
-        2١["a"]  broken Malformed: malformed packet
-        3[]  broken Malformed: malformed packet
-        31  broken Malformed: malformed packet
-        31{}  broken Malformed: malformed packet
-        4{"message":"x"}  broken ConnectError: CONNECT_ERROR from a client
-        4  broken ConnectError: CONNECT_ERROR from a client
-        1{}  broken Malformed: malformed packet
-        1["x"]  broken Malformed: malformed packet
-        0  broken ConnectedTwice: second CONNECT to a namespace
-        0/a,[]  broken Malformed: malformed packet
-        0/b,null  broken Malformed: malformed packet
-        0/c,{  broken Malformed: malformed packet
-        0/d,"x"  broken Malformed: malformed packet
-        5["a"]  broken Malformed: malformed packet
-        50-["a"]  broken Malformed: malformed packet
-        5-["a"]  broken Malformed: malformed packet
-        5x-["a"]  broken Malformed: malformed packet
-        5+1-["a"]  broken Malformed: malformed packet
-        511-["a"]  broken TooManyAttachments: more than 10 attachments
-        599999999999999999999999-["a"]  broken TooManyAttachments: more than 10 attachments
-        51-[]  broken Malformed: malformed packet
-        51-  broken Malformed: malformed packet
-        51-/other,["a"]  broken NotJoined: packet for a namespace that is not joined
-        61-[]  broken Malformed: malformed packet
-    "#]]
-    .assert_eq(&table);
+    expected.assert_eq(&table);
 }
 
 #[test]
@@ -195,9 +216,7 @@ fn text_that_is_not_utf8() {
 #[test]
 fn depth() {
     let (open, close) = ("[".repeat(200_000), "]".repeat(200_000));
-    let mut run = Run::new();
-    run.step("0");
-    run.step("accept /");
+    let mut run = Run::joined();
     assert!(
         run.step(&format!("2[\"deep\",{open}{close}]"))
             .starts_with("  event / \"deep\" [[[[")
@@ -207,9 +226,7 @@ fn depth() {
         run.step(&format!("2[\"deep\",{objects}")),
         "  broken Malformed: malformed packet\n"
     );
-    let mut run = Run::new();
-    run.step("0");
-    run.step("accept /");
+    let mut run = Run::joined();
     // Where placeholders are looked for, a stack is kept, and bounded.
     assert_eq!(
         run.step(&format!("51-[\"deep\",{open}{close}]")),
