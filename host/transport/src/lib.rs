@@ -1,1 +1,26 @@
-//! TODO
+//! Where connections end: TCP, TLS, HTTP/1.1, HTTP/2, the HTTP surface of Engine.IO, frames, the files of an app.
+//! One accept loop a core, all of it on that core's thread; what a session is, [`session::Hub`] knows.
+mod accept;
+mod assets;
+mod client;
+mod compress;
+mod config;
+mod cors;
+mod forwarded;
+mod origin;
+mod polling;
+mod request;
+mod respond;
+mod route;
+mod service;
+mod stream;
+mod tls;
+mod upgrade;
+mod websocket;
+
+pub use accept::{Site, serve};
+pub use client::{ClientBundle, ClientBundleError};
+pub use config::{Cookie, TransportConfig, Web, WebSettings};
+pub use forwarded::{InvalidProxy, TrustedProxies};
+pub use origin::{InvalidOrigin, Origins};
+pub use tls::{TlsError, tls_config};

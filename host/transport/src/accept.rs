@@ -1,0 +1,230 @@
+use std::{
+    io::{self, ErrorKind},
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::future::Either;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+};
+use session::{Apps, Hub};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, mpsc, watch},
+    task::spawn_local,
+    time::{Instant, sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    TransportConfig, Web,
+    service::{Client, handle},
+    stream::Stream,
+};
+
+/// What a core's listener serves. Everything but the configuration is this core's own.
+pub struct Site {
+    pub hub: Hub,
+    pub apps: Rc<dyn Apps>,
+    pub web: Rc<dyn Web>,
+    pub config: Rc<TransportConfig>,
+}
+
+/// Held by a connection for its life, as HTTP and as WebSocket, on whatever core.
+pub(crate) struct Lease {
+    _permit: OwnedSemaphorePermit,
+    /// [`serve`] ends when the last of these is dropped.
+    _alive: mpsc::Sender<()>,
+}
+
+/// Accepts and serves connections on this thread until `shutdown`, then lets them end: idle ones at once, others
+/// after the answer they wait for, a WebSocket when the hub closes it. Ends when the last one has; drop the future
+/// to stop waiting. Must run within a `LocalSet`.
+pub async fn serve(listener: TcpListener, site: Site, shutdown: impl Future<Output = ()>) {
+    let site = Rc::new(site);
+    let builder = Rc::new(builder(&site.config));
+    let (drain, draining) = watch::channel(());
+    let (alive, mut over) = mpsc::channel(1);
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let tcp = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            tcp = accept(&listener) => tcp,
+        };
+        let Ok(permit) = Arc::clone(&site.config.connections).try_acquire_owned() else {
+            turn_away(&tcp);
+            continue;
+        };
+        let lease = Arc::new(Lease {
+            _permit: permit,
+            _alive: alive.clone(),
+        });
+        spawn_local(connection(
+            tcp,
+            lease,
+            Rc::clone(&site),
+            Rc::clone(&builder),
+            draining.clone(),
+        ));
+    }
+    drop(listener);
+    drop(drain);
+    drop(alive);
+    // Nothing is ever sent: this is `None` when no lease is left.
+    let _none: Option<()> = over.recv().await;
+}
+
+/// Never fails: what can go wrong is the next client's, or passes when descriptors are given back.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((tcp, _)) => return tcp,
+            Err(e) if is_the_peers(&e) => tracing::debug!(error = %e, "a client left before it was accepted"),
+            Err(e) => {
+                tracing::error!(error = %e, "cannot accept connections; trying again in {ACCEPT_PAUSE:?}");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_the_peers(e: &io::Error) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(e.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// The node has all the connections it may. What fits in the socket's buffer is said, nothing is waited for.
+fn turn_away(tcp: &TcpStream) {
+    tracing::warn!("connection turned away: the node has as many as it may");
+    let words: &[u8] =
+        b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    if let Err(e) = tcp.try_write(words) {
+        tracing::debug!(error = %e, "could not even be told");
+    }
+}
+
+async fn connection(
+    tcp: TcpStream,
+    lease: Arc<Lease>,
+    site: Rc<Site>,
+    builder: Rc<Builder<LocalExec>>,
+    draining: watch::Receiver<()>,
+) {
+    let Ok(peer) = tcp.peer_addr() else { return };
+    // Small frames and answers are whole: waiting for more of them gains nothing.
+    if let Err(e) = tcp.set_nodelay(true) {
+        tracing::debug!(error = %e, "no TCP_NODELAY");
+    }
+    let tls = site.config.tls.clone();
+    let client = Rc::new(Client::new(Rc::clone(&site), peer.ip(), tls.is_some(), lease));
+    let stream = match tls {
+        None => Stream::Plain(tcp),
+        Some(config) => {
+            let accepting = TlsAcceptor::from(config).accept(tcp);
+            match timeout(site.config.header_read_timeout, accepting).await {
+                Ok(Ok(tls)) => Stream::Tls(Box::new(tls)),
+                Ok(Err(e)) => return tracing::debug!(error = %e, "no TLS"),
+                Err(_) => return tracing::debug!("TLS handshake too slow"),
+            }
+        }
+    };
+    speak(stream, client, &builder, draining).await;
+}
+
+/// Speaks HTTP until the connection ends, is upgraded, or has been idle for too long.
+async fn speak(
+    stream: Stream,
+    client: Rc<Client>,
+    builder: &Builder<LocalExec>,
+    draining: watch::Receiver<()>,
+) {
+    let keep_alive = client.site.config.keep_alive_timeout;
+    let service = {
+        let client = Rc::clone(&client);
+        hyper::service::service_fn(move |request| handle(Rc::clone(&client), request))
+    };
+    let mut http = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let mut idle = pin!(sleep(keep_alive));
+    let mut draining = pin!(drained(draining));
+    let mut ending = false;
+    loop {
+        tokio::select! {
+            ended = &mut http => {
+                if let Err(e) = ended {
+                    // The peer's doing, always: resets, nonsense, silence.
+                    tracing::debug!(error = %e, "connection ended");
+                }
+                return;
+            }
+            () = if ending { Either::Left(std::future::pending()) } else { Either::Right(&mut draining) } => {
+                ending = true;
+                http.as_mut().graceful_shutdown();
+            }
+            () = &mut idle => {
+                let idle_since = client.idle_since();
+                let until = idle_since.map_or_else(|| Instant::now() + keep_alive, |since| since + keep_alive);
+                if until > Instant::now() {
+                    idle.as_mut().reset(until);
+                } else if ending {
+                    // An HTTP/2 peer that was told to go and does not.
+                    return;
+                } else {
+                    ending = true;
+                    http.as_mut().graceful_shutdown();
+                    idle.as_mut().reset(Instant::now() + GOODBYE);
+                }
+            }
+        }
+    }
+}
+
+/// Ends when the sender is dropped.
+async fn drained(mut draining: watch::Receiver<()>) {
+    while draining.changed().await.is_ok() {}
+}
+
+fn builder(config: &TransportConfig) -> Builder<LocalExec> {
+    let mut builder = Builder::new(LocalExec);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.header_read_timeout)
+        .max_headers(config.headers_max)
+        .max_buf_size(config.head_bytes_max.max(HEAD_BYTES_MIN));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(config.keep_alive_timeout))
+        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .max_header_list_size(u32::try_from(config.head_bytes_max).unwrap_or(u32::MAX))
+        .max_send_buf_size(HTTP2_SEND_BYTES_MAX);
+    builder
+}
+
+/// Spawns on this thread: sessions and their services are not `Send`.
+#[derive(Clone, Copy)]
+struct LocalExec;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExec {
+    fn execute(&self, future: F) {
+        spawn_local(async move {
+            future.await;
+        });
+    }
+}
+
+/// Out of descriptors, mostly: others must end first.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// For a peer to end a connection that it was told to end.
+const GOODBYE: Duration = Duration::from_secs(5);
+/// hyper takes no less.
+const HEAD_BYTES_MIN: usize = 8 * 1024;
+/// A client has one poll and one post at once; a proxy may carry many clients.
+const HTTP2_STREAMS_MAX: u32 = 200;
+/// For one stream's answer, beyond what flow control lets go.
+const HTTP2_SEND_BYTES_MAX: usize = 64 * 1024;

@@ -1,0 +1,181 @@
+//! Engine.IO over plain requests.
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use session::{OpenRequest, PollBody, Protocol, Refusal};
+use tokio::{
+    task::spawn_local,
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    WebSettings,
+    compress::{COMPRESSED_BYTES_MIN, Encoding},
+    request::{Asked, Query, handshake},
+    respond::{Answer, answer, refuse, typed},
+    service::Visit,
+};
+
+/// A GET without a session: its handshake.
+pub(crate) fn open(visit: &Visit, request: &Request<Incoming>, query: Query, protocol: Protocol) -> Answer {
+    let handshake = handshake(query, request.headers(), &visit.at);
+    let asked = OpenRequest {
+        app: visit.app.clone(),
+        protocol,
+        handshake,
+    };
+    let opened = match visit.client.site.hub.open_polling(asked) {
+        Ok(opened) => opened,
+        Err(refusal) => return refuse(refusal),
+    };
+    let mut answer = packets(opened.body, &visit.web, request.headers());
+    if let Some(cookie) = &visit.web.cookie {
+        let secure = if cookie.secure { "; Secure" } else { "" };
+        let line = format!(
+            "{}={}; Path=/; HttpOnly; SameSite=Lax{secure}",
+            cookie.name, opened.sid
+        );
+        if let Ok(line) = HeaderValue::from_str(&line) {
+            answer.headers_mut().insert(header::SET_COOKIE, line);
+        }
+    }
+    answer
+}
+
+/// A request of a session, living or not.
+pub(crate) async fn carry(visit: &Visit, request: Request<Incoming>, asked: Asked, sid: &str) -> Answer {
+    let (hub, app) = (&visit.client.site.hub, &*visit.app.name);
+    let outcome = match (asked, request.method()) {
+        (Asked::Polling, &Method::GET) => {
+            let polled = hub.poll(app, sid).await;
+            polled.map(|body| packets(body, &visit.web, request.headers()))
+        }
+        (Asked::Polling, &Method::POST) => return post(visit, request, sid).await,
+        // The reference server answers a living session's PUT with an empty 500, which blames the wrong side.
+        _ => hub.check(app, sid).await.and(Err(Refusal::BadRequest)),
+    };
+    outcome.unwrap_or_else(refuse)
+}
+
+async fn post(visit: &Visit, request: Request<Incoming>, sid: &str) -> Answer {
+    let (hub, app) = (&visit.client.site.hub, &*visit.app.name);
+    if is_octet_stream(request.headers()) {
+        let refusal = match hub.check(app, sid).await {
+            Ok(()) => {
+                hub.abandon(app, sid);
+                Refusal::Broken
+            }
+            Err(refusal) => refusal,
+        };
+        return refuse(refusal);
+    }
+    let expects = request.headers().contains_key(header::EXPECT);
+    let deadline = Instant::now() + visit.client.site.config.body_read_timeout;
+    let bytes_max = visit.app.settings.engine.max_payload_bytes;
+    let mut body = request.into_body();
+    let outcome = match timeout_at(deadline, read(&mut body, bytes_max)).await {
+        Ok(Ok(bytes)) => hub.post(app, sid, bytes).await,
+        Ok(Err(BodyError::TooLarge)) => {
+            // A client that is still writing would lose the answer to a reset. Nobody waits for this.
+            if !expects {
+                spawn_local(timeout_at(deadline, discard(body)));
+            }
+            hub.check(app, sid).await.and(Err(Refusal::TooLarge))
+        }
+        Ok(Err(BodyError::Gone)) => Err(Refusal::BadRequest),
+        Err(_elapsed) => return too_slow(),
+    };
+    match outcome {
+        Ok(()) => {
+            let mut answer = typed(StatusCode::OK, "text/html", "ok");
+            answer.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
+            answer
+        }
+        Err(refusal) => refuse(refusal),
+    }
+}
+
+/// The answer to a poll, compressed if that is worth while and wanted.
+fn packets(PollBody(body): PollBody, web: &WebSettings, headers: &HeaderMap) -> Answer {
+    let encoding = (web.compression && body.len() >= COMPRESSED_BYTES_MIN)
+        .then(|| Encoding::accepted(headers))
+        .flatten()
+        .and_then(|encoding| Some((encoding.name(), encoding.compress(&body).ok()?)));
+    let mut answer = match encoding {
+        Some((name, packed)) => {
+            let mut answer = typed(StatusCode::OK, TEXT, packed);
+            answer
+                .headers_mut()
+                .insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
+            answer
+        }
+        None => typed(StatusCode::OK, TEXT, body),
+    };
+    answer.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
+    answer
+}
+
+enum BodyError {
+    TooLarge,
+    /// The client went, or its framing is broken: nobody reads the answer.
+    Gone,
+}
+
+async fn read(body: &mut Incoming, bytes_max: usize) -> Result<Bytes, BodyError> {
+    if body.size_hint().lower() > bytes_max as u64 {
+        return Err(BodyError::TooLarge);
+    }
+    // Most bodies are one frame, which is then not copied.
+    let mut whole = Bytes::new();
+    let mut joined = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| BodyError::Gone)?.into_data() else {
+            continue;
+        };
+        if whole.len() + joined.len() + data.len() > bytes_max {
+            return Err(BodyError::TooLarge);
+        }
+        if whole.is_empty() && joined.is_empty() {
+            whole = data;
+        } else {
+            joined.extend_from_slice(&whole);
+            whole = Bytes::new();
+            joined.extend_from_slice(&data);
+        }
+    }
+    Ok(if joined.is_empty() { whole } else { joined.freeze() })
+}
+
+async fn discard(mut body: Incoming) {
+    let mut left = DISCARDED_BYTES_MAX;
+    while let Some(Ok(frame)) = body.frame().await {
+        let size = frame.data_ref().map_or(0, Bytes::len);
+        if size > left {
+            return;
+        }
+        left -= size;
+    }
+}
+
+fn too_slow() -> Answer {
+    let mut answer = answer(StatusCode::REQUEST_TIMEOUT, "");
+    answer
+        .headers_mut()
+        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+fn is_octet_stream(headers: &HeaderMap) -> bool {
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/octet-stream")
+}
+
+const TEXT: &str = "text/plain; charset=UTF-8";
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// Of a body that is refused, so that the refusal is read. Beyond, the connection is cut.
+const DISCARDED_BYTES_MAX: usize = 16 * 1024 * 1024;
