@@ -61,9 +61,7 @@ impl Args {
 
     /// Reads the argument at `index`, counted from 0.
     pub fn get<T: DeserializeOwned>(&self, index: usize) -> Result<T> {
-        let mut reader = self.reader("")?;
-        reader.position = index;
-        reader.next("")
+        self.reader("")?.nth(index)
     }
 
     /// The same arguments without the first `count`, attachments as they were: the rest is passed on without
@@ -79,12 +77,20 @@ impl Args {
             json.push_str(value.get());
         }
         json.push(']');
-        Ok(Self { json, attachments: self.attachments })
+        Ok(Self {
+            json,
+            attachments: self.attachments,
+        })
     }
 
     pub(crate) fn reader<'a>(&'a self, event: &'a str) -> Result<ArgsReader<'a>> {
         let values = serde_json::from_str(&self.json)?;
-        Ok(ArgsReader { event, values, attachments: &self.attachments, position: 0 })
+        Ok(ArgsReader {
+            event,
+            values,
+            attachments: &self.attachments,
+            position: 0,
+        })
     }
 }
 
@@ -115,6 +121,11 @@ pub struct ArgsReader<'a> {
 }
 
 impl<'a> ArgsReader<'a> {
+    pub(crate) fn nth<T: Deserialize<'a>>(mut self, index: usize) -> Result<T> {
+        self.position = index;
+        self.next("")
+    }
+
     /// The next argument. A missing one reads as `null`, so an `Option` is an optional argument.
     #[doc(hidden)]
     pub fn next<T: Deserialize<'a>>(&mut self, name: &str) -> Result<T> {
@@ -162,7 +173,10 @@ impl IntoArgs for Args {
 
 impl IntoArgs for () {
     fn into_args(self) -> Result<Args> {
-        Ok(Args { json: "[]".to_owned(), attachments: Vec::new() })
+        Ok(Args {
+            json: "[]".to_owned(),
+            attachments: Vec::new(),
+        })
     }
 }
 
@@ -190,7 +204,18 @@ macro_rules! one_argument {
     })* };
 }
 
-one_argument!(String, bool, i32, i64, u32, u64, usize, f64, Bytes, serde_json::Value);
+one_argument!(
+    String,
+    bool,
+    i32,
+    i64,
+    u32,
+    u64,
+    usize,
+    f64,
+    Bytes,
+    serde_json::Value
+);
 
 /// What [`Args::parse`] can read: tuples of up to eight arguments.
 pub trait FromArgs<'a>: Sized {

@@ -1,6 +1,12 @@
 //! What wit-bindgen makes of `wit/`. One module for each world that a component may add to: an export that an
 //! app does not have must not be promised, so the optional handlers are worlds of their own.
-#![allow(missing_docs, unreachable_pub, unsafe_op_in_unsafe_fn, clippy::all, clippy::pedantic)]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    unsafe_op_in_unsafe_fn,
+    clippy::all,
+    clippy::pedantic
+)]
 
 pub mod app {
     wit_bindgen::generate!({

@@ -136,7 +136,9 @@ impl<'de> de::Visitor<'de> for Visitor {
         if READING.with_borrow(Option::is_some) {
             return Err(E::invalid_type(de::Unexpected::Str(text), &self));
         }
-        base64::decode(text).map(Bytes::from).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &"base64"))
+        base64::decode(text)
+            .map(Bytes::from)
+            .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &"base64"))
     }
 
     fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Bytes, A::Error> {
@@ -165,10 +167,17 @@ mod base64 {
     pub(super) fn encode(bytes: &[u8]) -> String {
         let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
         for chunk in bytes.chunks(3) {
-            let group = chunk.iter().fold(0u32, |group, &byte| group << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
+            let group = chunk
+                .iter()
+                .fold(0u32, |group, &byte| group << 8 | u32::from(byte))
+                << (8 * (3 - chunk.len()));
             for position in 0..4 {
                 let digit = DIGITS.get((group >> (18 - 6 * position) & 63) as usize);
-                text.push(digit.filter(|_| position <= chunk.len()).map_or('=', |&digit| char::from(digit)));
+                text.push(
+                    digit
+                        .filter(|_| position <= chunk.len())
+                        .map_or('=', |&digit| char::from(digit)),
+                );
             }
         }
         text

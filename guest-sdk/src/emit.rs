@@ -4,7 +4,9 @@ use crate::{IntoArgs, Result, host, socket::from_state};
 
 /// All clients of the app in the default namespace; `io().of("/admin")` for another.
 pub fn io() -> Io {
-    Io { namespace: "/".to_owned() }
+    Io {
+        namespace: "/".to_owned(),
+    }
 }
 
 /// The clients of a namespace, on all nodes.
@@ -26,7 +28,9 @@ pub struct Io {
 impl Io {
     /// The clients of another namespace.
     pub fn of(self, namespace: &str) -> Self {
-        Self { namespace: namespace.to_owned() }
+        Self {
+            namespace: namespace.to_owned(),
+        }
     }
 
     /// Sends an event to all of the namespace.
@@ -57,6 +61,8 @@ impl Io {
 #[must_use = "nothing happens until an event is emitted"]
 pub struct Emitter {
     target: Target,
+    /// Whether `to` was called: with an empty list it means nobody, whereas a target without rooms is everybody.
+    narrowed: bool,
     volatile: bool,
 }
 
@@ -69,11 +75,21 @@ pub(crate) struct Target {
 
 impl Emitter {
     pub(crate) fn new(namespace: String) -> Self {
-        Self { target: Target { namespace, rooms: Vec::new(), except: Vec::new() }, volatile: false }
+        let target = Target {
+            namespace,
+            rooms: Vec::new(),
+            except: Vec::new(),
+        };
+        Self {
+            target,
+            narrowed: false,
+            volatile: false,
+        }
     }
 
-    /// Adds rooms: clients in any of them are meant.
+    /// Adds rooms: clients in any of them are meant. Nobody, if the list is empty.
     pub fn to(mut self, rooms: impl IntoRooms) -> Self {
+        self.narrowed = true;
         rooms.append_to(&mut self.target.rooms);
         self
     }
@@ -92,32 +108,54 @@ impl Emitter {
 
     /// Sends an event.
     pub fn emit(self, event: &str, args: impl IntoArgs) -> Result<()> {
+        if self.means_nobody() {
+            return Ok(());
+        }
         host::emit(self.target, event, args.into_args()?, self.volatile)
     }
 
     /// Makes them join rooms.
     pub fn join(self, rooms: impl IntoRooms) -> Result<()> {
-        host::join(self.target, collect(rooms))
+        if self.means_nobody() {
+            Ok(())
+        } else {
+            host::join(self.target, collect(rooms))
+        }
     }
 
     /// Makes them leave rooms.
     pub fn leave(self, rooms: impl IntoRooms) -> Result<()> {
-        host::leave(self.target, collect(rooms))
+        if self.means_nobody() {
+            Ok(())
+        } else {
+            host::leave(self.target, collect(rooms))
+        }
     }
 
     /// Disconnects them from the namespace.
     pub fn disconnect(self) -> Result<()> {
-        host::disconnect(self.target, false)
+        if self.means_nobody() {
+            Ok(())
+        } else {
+            host::disconnect(self.target, false)
+        }
     }
 
     /// Closes their whole connections.
     pub fn close(self) -> Result<()> {
-        host::disconnect(self.target, true)
+        if self.means_nobody() {
+            Ok(())
+        } else {
+            host::disconnect(self.target, true)
+        }
     }
 
     /// Who they are: as they were before this call, whose own joins and state are not applied yet.
     pub fn fetch_sockets(self) -> Result<FetchedSockets> {
         let mut fetched = FetchedSockets::default();
+        if self.means_nobody() {
+            return Ok(fetched);
+        }
         let mut cursor = None;
         loop {
             let (sockets, next, partial) = host::fetch_sockets(&self.target, cursor.as_deref())?;
@@ -128,6 +166,10 @@ impl Emitter {
                 None => return Ok(fetched),
             }
         }
+    }
+
+    fn means_nobody(&self) -> bool {
+        self.narrowed && self.target.rooms.is_empty()
     }
 }
 

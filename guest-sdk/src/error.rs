@@ -50,7 +50,12 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Argument { event, position, name, source } => {
+            Self::Argument {
+                event,
+                position,
+                name,
+                source,
+            } => {
                 write!(f, "event \"{event}\": argument {position}")?;
                 if !name.is_empty() {
                     write!(f, " (`{name}`)")?;
@@ -73,7 +78,10 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Argument { source: Some(source), .. } | Self::Json(source) => Some(source),
+            Self::Argument {
+                source: Some(source), ..
+            }
+            | Self::Json(source) => Some(source),
             _ => None,
         }
     }

@@ -30,7 +30,7 @@ impl Event {
 
     /// The argument at `index`, counted from 0.
     pub fn arg<T: DeserializeOwned>(&self, index: usize) -> Result<T> {
-        self.args.get(index)
+        self.reader()?.nth(index)
     }
 
     /// The arguments as they arrived.
@@ -55,7 +55,9 @@ impl Event {
 
     /// Takes the right to answer, for doing so after the event is gone.
     pub fn take_ack(&mut self) -> Ack {
-        Ack { token: self.ack.token.take() }
+        Ack {
+            token: self.ack.token.take(),
+        }
     }
 
     #[doc(hidden)]

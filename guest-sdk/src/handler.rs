@@ -54,7 +54,11 @@ pub trait Handler {
 pub fn unhandled(event: &Event) -> Result<()> {
     let message = format!("no handler for the event \"{}\"", event.name());
     crate::debug!("{message}");
-    if event.wants_ack() { Err(Error::Other(message)) } else { Ok(()) }
+    if event.wants_ack() {
+        Err(Error::Other(message))
+    } else {
+        Ok(())
+    }
 }
 
 /// Exports a type that implements [`Handler`] as the component's handler. `acks` and `timers` after it export

@@ -58,15 +58,20 @@ impl Handshake {
     /// The cookie `name`.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         let cookies = self.headers.iter().filter(|(key, _)| key == "cookie");
-        cookies.flat_map(|(_, value)| value.split(';')).find_map(|cookie| {
-            let (key, value) = cookie.trim().split_once('=')?;
-            (key == name).then_some(value)
-        })
+        cookies
+            .flat_map(|(_, value)| value.split(';'))
+            .find_map(|cookie| {
+                let (key, value) = cookie.trim().split_once('=')?;
+                (key == name).then_some(value)
+            })
     }
 }
 
 fn find<'a>(pairs: &'a [(String, String)], key: &str) -> Option<&'a str> {
-    pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    pairs
+        .iter()
+        .find(|(name, _)| name == key)
+        .map(|(_, value)| value.as_str())
 }
 
 /// Why a client may not join: its `connect_error` event gets the message, and the data if there is any.
@@ -81,12 +86,19 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal with a message that the client will read as `error.message`.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), data: None, unauthorised: false }
+        Self {
+            message: message.into(),
+            data: None,
+            unauthorised: false,
+        }
     }
 
     /// A refusal because of the client's credentials.
     pub fn unauthorised(message: impl Into<String>) -> Self {
-        Self { unauthorised: true, ..Self::new(message) }
+        Self {
+            unauthorised: true,
+            ..Self::new(message)
+        }
     }
 
     /// Adds data that the client will read as `error.data`. What cannot be written as JSON is left out.

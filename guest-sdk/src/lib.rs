@@ -37,11 +37,11 @@ pub use crate::{
 pub use serde_json::{self, Value, json};
 pub use wakeline_sdk_macros::handler;
 
-#[doc(hidden)]
-pub use crate::{args::ArgsReader, event::answer as __answer, handler::unhandled};
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub use crate::host::Guest;
+#[doc(hidden)]
+pub use crate::{args::ArgsReader, event::answer as __answer, handler::unhandled};
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub use wit_bindgen;
@@ -49,8 +49,8 @@ pub use wit_bindgen;
 /// What most handlers use: `use wakeline_sdk::prelude::*;`
 pub mod prelude {
     pub use crate::{
-        Ack, Answer, Args, Bytes, DisconnectReason, Error, Event, Handler, Handshake, Refusal, Result, Socket, Value, debug,
-        error, info, io, json, log::Level, timers::Timer, warn,
+        Ack, Answer, Args, Bytes, DisconnectReason, Error, Event, Handler, Handshake, Refusal, Result,
+        Socket, Value, debug, error, info, io, json, log::Level, timers::Timer, warn,
     };
     pub use serde::{Deserialize, Serialize};
 }

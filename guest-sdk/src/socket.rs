@@ -14,11 +14,17 @@ pub struct Socket {
 impl Socket {
     #[doc(hidden)]
     pub fn new(id: String) -> Self {
-        Self { id, namespace: OnceCell::new() }
+        Self {
+            id,
+            namespace: OnceCell::new(),
+        }
     }
 
     pub(crate) fn with_namespace(id: String, namespace: String) -> Self {
-        Self { id, namespace: OnceCell::from(namespace) }
+        Self {
+            id,
+            namespace: OnceCell::from(namespace),
+        }
     }
 
     /// The public Socket.IO id, `socket.id` at the client. Not secret, not guessable.
@@ -81,7 +87,13 @@ impl Socket {
     /// assert_eq!(client.received(), [("question", json!(["6 × 7?"])), ("right", json!([]))]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn emit_with_ack(&self, event: &str, args: impl IntoArgs, token: &str, timeout: Duration) -> Result<()> {
+    pub fn emit_with_ack(
+        &self,
+        event: &str,
+        args: impl IntoArgs,
+        token: &str,
+        timeout: Duration,
+    ) -> Result<()> {
         host::emit_with_ack(&self.id, event, args.into_args()?, token, timeout)
     }
 
@@ -174,5 +186,9 @@ impl Socket {
 }
 
 pub(crate) fn from_state<T: DeserializeOwned + Default>(state: &[u8]) -> Result<T> {
-    if state.is_empty() { Ok(T::default()) } else { Ok(serde_json::from_slice(state)?) }
+    if state.is_empty() {
+        Ok(T::default())
+    } else {
+        Ok(serde_json::from_slice(state)?)
+    }
 }

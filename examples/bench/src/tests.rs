@@ -15,7 +15,11 @@ fn echo_answers_json_and_binary_untouched() {
 #[test]
 fn say_reaches_the_room_only() {
     let app = TestApp::new::<Bench>();
-    let (ann, bob, eve) = (app.connect("/").unwrap(), app.connect("/").unwrap(), app.connect("/").unwrap());
+    let (ann, bob, eve) = (
+        app.connect("/").unwrap(),
+        app.connect("/").unwrap(),
+        app.connect("/").unwrap(),
+    );
     for client in [&ann, &bob] {
         assert_eq!(client.emit_with_ack("join", "r").unwrap(), json!([]));
     }

@@ -8,15 +8,9 @@ struct Chat;
 /// What we know of a client: the state of its socket.
 #[derive(Default, Serialize, Deserialize)]
 struct User {
+    id: String,
     name: String,
     away: bool,
-}
-
-#[derive(Serialize)]
-struct Member {
-    id: String,
-    #[serde(flatten)]
-    user: User,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -32,12 +26,6 @@ struct Message {
     has_image: bool,
 }
 
-#[derive(Serialize)]
-struct Joined {
-    members: Vec<Member>,
-    history: Vec<Message>,
-}
-
 /// Messages of a room that are kept.
 const HISTORY: u64 = 50;
 
@@ -45,18 +33,23 @@ const HISTORY: u64 = 50;
 impl Chat {
     /// Joins a room, besides those joined before, and answers who is in it and what was said.
     #[on("join")]
-    fn join(socket: &Socket, name: String, room: String) -> Result<Joined> {
-        let name = within("name", &name, 32)?;
+    fn join(socket: &Socket, name: String, room: String) -> Result<(Vec<User>, Vec<Message>)> {
+        let id = socket.id().to_owned();
+        let user = User {
+            id,
+            name: within("name", &name, 32)?,
+            away: false,
+        };
         let room = within("room", &room, 64)?;
-        let me = || User { name: name.clone(), away: false };
-        socket.set_state(&me())?;
+        socket.set_state(&user)?;
         socket.join(channel(&room))?;
-        let mut members = vec![Member { id: socket.id().to_owned(), user: me() }];
-        socket.to(channel(&room)).emit("joined", (&room, &members[0]))?;
-        for other in io().to(channel(&room)).except(socket.id()).fetch_sockets()? {
-            members.push(Member { id: other.id().to_owned(), user: other.state()? });
+        socket.to(channel(&room)).emit("joined", (&room, &user))?;
+        let others = io().to(channel(&room)).except(socket.id()).fetch_sockets()?;
+        let mut members = vec![user];
+        for other in others {
+            members.push(other.state()?);
         }
-        Ok(Joined { members, history: history(&room)? })
+        Ok((members, history(&room)?))
     }
 
     #[on("leave")]
@@ -68,12 +61,14 @@ impl Chat {
     /// Sends a text, a picture or both to the others in a room. The ack is the message as the others see it.
     #[on("say")]
     fn say(socket: &Socket, room: String, text: String, image: Option<Bytes>) -> Result<Message> {
-        if !rooms(socket)?.contains(&room) {
+        if !socket.rooms()?.contains(&channel(&room)) {
             return Err("join the room first".into());
         }
         let user: User = socket.state()?;
         let id = kv::increment(&format!("count:{room}"), 1)?;
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
+        let at = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |now| now.as_millis());
         let message = Message {
             id,
             from: socket.id().to_owned(),
@@ -88,7 +83,9 @@ impl Chat {
         if let Some(image) = &image {
             kv::set_bytes(&slot("image", &message.room, id), image)?;
         }
-        socket.to(channel(&message.room)).emit("message", (&message, image))?;
+        socket
+            .to(channel(&message.room))
+            .emit("message", (&message, image))?;
         Ok(message)
     }
 
@@ -101,23 +98,22 @@ impl Chat {
     /// Worth nothing a second later: a client that cannot take it now never gets it.
     #[on("typing")]
     fn typing(socket: &Socket, room: String) -> Result<()> {
-        socket.to(channel(&room)).volatile().emit("typing", (&room, socket.id()))
+        socket
+            .to(channel(&room))
+            .volatile()
+            .emit("typing", (&room, socket.id()))
     }
 
     #[on("away")]
     fn away(socket: &Socket, away: bool) -> Result<()> {
         socket.update_state(|user: &mut User| user.away = away)?;
-        let channels: Vec<_> = rooms(socket)?.iter().map(|room| channel(room)).collect();
-        socket.to(channels).emit("away", (socket.id(), away))
+        socket.to(socket.rooms()?).emit("away", (socket.id(), away))
     }
 
     /// Not called for a client that lost its connection and came back: that one never left.
     #[disconnect]
     fn disconnect(socket: &Socket) -> Result<()> {
-        for room in rooms(socket)? {
-            socket.to(channel(&room)).emit("left", (room, socket.id()))?;
-        }
-        Ok(())
+        socket.to(socket.rooms()?).emit("gone", socket.id())
     }
 }
 
@@ -126,18 +122,15 @@ fn channel(room: &str) -> String {
     format!("room:{room}")
 }
 
-fn rooms(socket: &Socket) -> Result<Vec<String>> {
-    Ok(socket.rooms()?.iter().filter_map(|room| room.strip_prefix("room:")).map(str::to_owned).collect())
-}
-
 fn slot(kind: &str, room: &str, id: u64) -> String {
     format!("{kind}:{room}:{}", id % HISTORY)
 }
 
 fn history(room: &str) -> Result<Vec<Message>> {
     let last = kv::increment(&format!("count:{room}"), 0)?;
-    let ids = (last + 1).saturating_sub(HISTORY).max(1)..=last;
-    ids.filter_map(|id| kv::get(&slot("message", room, id)).transpose()).collect()
+    ((last + 1).saturating_sub(HISTORY)..=last)
+        .filter_map(|id| kv::get(&slot("message", room, id)).transpose())
+        .collect()
 }
 
 fn within(what: &str, text: &str, chars_max: usize) -> Result<String> {

@@ -17,7 +17,11 @@ impl Conformance {
     /// The Engine.IO suite wants its messages back, the Socket.IO suite an event with the same arguments.
     #[on("message")]
     fn message(socket: &Socket, event: Event) -> Result<()> {
-        let name = if socket.is_raw() { "message" } else { "message-back" };
+        let name = if socket.is_raw() {
+            "message"
+        } else {
+            "message-back"
+        };
         socket.emit(name, event.into_args())
     }
 

@@ -6,7 +6,9 @@ use super::*;
 fn auth_is_told_on_connect() {
     let app = TestApp::new::<Conformance>();
     assert_eq!(app.connect("/").unwrap().received(), [("auth", json!([{}]))]);
-    let custom = app.connect_with_auth("/custom", &json!({ "token": "123" })).unwrap();
+    let custom = app
+        .connect_with_auth("/custom", &json!({ "token": "123" }))
+        .unwrap();
     assert_eq!(custom.received(), [("auth", json!([{ "token": "123" }]))]);
 }
 
@@ -17,7 +19,10 @@ fn messages_come_back_with_their_arguments() {
     client.received();
     client.emit("message", (1, "2", Value::Null)).unwrap();
     assert_eq!(client.received(), [("message-back", json!([1, "2", null]))]);
-    assert_eq!(client.emit_with_ack("message-with-ack", (1, "2")).unwrap(), json!([1, "2"]));
+    assert_eq!(
+        client.emit_with_ack("message-with-ack", (1, "2")).unwrap(),
+        json!([1, "2"])
+    );
 }
 
 #[test]

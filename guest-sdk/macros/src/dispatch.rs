@@ -8,10 +8,16 @@ use crate::parse::{Kind, Parameter, Route, What};
 pub(crate) fn expand(item: &ItemImpl, routes: &[Route]) -> Result<TokenStream> {
     let ty = &*item.self_ty;
     if routes.is_empty() {
-        let message = "nothing to handle: give a function #[on(\"event\")], #[connect], #[fallback] or #[disconnect]";
+        let message =
+            "nothing to handle: give a function #[on(\"event\")], #[connect], #[fallback] or #[disconnect]";
         return Err(Error::new_spanned(ty, message));
     }
-    let of = |wanted: fn(&Kind) -> bool| routes.iter().filter(|route| wanted(&route.kind)).collect::<Vec<_>>();
+    let of = |wanted: fn(&Kind) -> bool| {
+        routes
+            .iter()
+            .filter(|route| wanted(&route.kind))
+            .collect::<Vec<_>>()
+    };
     let connect = connect(ty, &of(|kind| *kind == Kind::Connect));
     let events = events(ty, routes);
     let disconnect = disconnect(ty, &of(|kind| *kind == Kind::Disconnect));
@@ -34,7 +40,11 @@ pub(crate) fn expand(item: &ItemImpl, routes: &[Route]) -> Result<TokenStream> {
 }
 
 /// `if` and `else` by namespace; `otherwise` is what happens in namespaces that no function is for.
-fn by_namespace(routes: &[&Route], otherwise: TokenStream, mut call: impl FnMut(&Route) -> TokenStream) -> TokenStream {
+fn by_namespace(
+    routes: &[&Route],
+    otherwise: TokenStream,
+    mut call: impl FnMut(&Route) -> TokenStream,
+) -> TokenStream {
     let everywhere = routes.iter().find(|route| route.namespace.is_none());
     let mut code = everywhere.map_or(otherwise, |route| call(route));
     for route in routes {
@@ -65,8 +75,13 @@ fn connect(ty: &Type, routes: &[&Route]) -> TokenStream {
 }
 
 fn events(ty: &Type, routes: &[Route]) -> TokenStream {
-    let fallbacks: Vec<_> = routes.iter().filter(|route| route.kind == Kind::Fallback).collect();
-    let unhandled = by_namespace(&fallbacks, quote!(::wakeline_sdk::unhandled(&__event)), |route| event(ty, route));
+    let fallbacks: Vec<_> = routes
+        .iter()
+        .filter(|route| route.kind == Kind::Fallback)
+        .collect();
+    let unhandled = by_namespace(&fallbacks, quote!(::wakeline_sdk::unhandled(&__event)), |route| {
+        event(ty, route)
+    });
     let mut names: Vec<&LitStr> = Vec::new();
     for route in routes {
         if let Kind::On(name) = &route.kind {
@@ -98,10 +113,19 @@ fn events(ty: &Type, routes: &[Route]) -> TokenStream {
 
 fn event(ty: &Type, route: &Route) -> TokenStream {
     let is_argument = |parameter: &Parameter| matches!(parameter.what, What::Argument | What::Str);
-    let wants_ack = route.parameters.iter().any(|parameter| parameter.what == What::Ack);
+    let wants_ack = route
+        .parameters
+        .iter()
+        .any(|parameter| parameter.what == What::Ack);
     let take_ack = (wants_ack || !route.returns_unit).then(|| quote!(let __ack = __event.take_ack();));
-    let arguments: Vec<_> = route.parameters.iter().filter(|parameter| is_argument(parameter)).collect();
-    let names: Vec<Ident> = (0..arguments.len()).map(|index| format_ident!("__argument_{index}")).collect();
+    let arguments: Vec<_> = route
+        .parameters
+        .iter()
+        .filter(|parameter| is_argument(parameter))
+        .collect();
+    let names: Vec<Ident> = (0..arguments.len())
+        .map(|index| format_ident!("__argument_{index}"))
+        .collect();
     let reads = arguments.iter().zip(&names).map(|(argument, name)| {
         let (ty, label) = (&argument.ty, &argument.name);
         quote_spanned!(ty.span()=> let #name: #ty = __reader.next(#label)?;)

@@ -35,8 +35,11 @@ use syn::{ItemImpl, parse_macro_input};
 pub fn handler(attributes: TokenStream, item: TokenStream) -> TokenStream {
     let attributes = proc_macro2::TokenStream::from(attributes);
     if !attributes.is_empty() {
-        let message = "#[handler] takes no arguments; `namespace = \"…\"` belongs to #[connect], #[on] and so on";
-        return syn::Error::new_spanned(attributes, message).into_compile_error().into();
+        let message =
+            "#[handler] takes no arguments; `namespace = \"…\"` belongs to #[connect], #[on] and so on";
+        return syn::Error::new_spanned(attributes, message)
+            .into_compile_error()
+            .into();
     }
     let mut item = parse_macro_input!(item as ItemImpl);
     let routes = parse::routes(&mut item);

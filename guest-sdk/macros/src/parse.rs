@@ -2,7 +2,8 @@ use std::collections::HashSet;
 
 use proc_macro2::Span;
 use syn::{
-    Attribute, Error, FnArg, ImplItem, ImplItemFn, ItemImpl, LitStr, Meta, Pat, Result, ReturnType, Token, Type,
+    Attribute, Error, FnArg, ImplItem, ImplItemFn, ItemImpl, LitStr, Meta, Pat, Result, ReturnType, Token,
+    Type,
     parse::{Parse, ParseStream},
     spanned::Spanned,
 };
@@ -54,8 +55,14 @@ pub(crate) enum What {
 const NAMES: [&str; 6] = ["connect", "on", "fallback", "disconnect", "on_ack", "timer"];
 
 /// Names that Socket.IO keeps for itself: a client cannot emit them.
-const RESERVED: [&str; 6] =
-    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+const RESERVED: [&str; 6] = [
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+];
 
 /// Takes the attributes off the functions and says what they mean.
 pub(crate) fn routes(item: &mut ItemImpl) -> Result<Vec<Route>> {
@@ -65,7 +72,10 @@ pub(crate) fn routes(item: &mut ItemImpl) -> Result<Vec<Route>> {
         return Err(Error::new_spanned(path, message));
     }
     if !item.generics.params.is_empty() {
-        return Err(Error::new_spanned(&item.generics, "a handler cannot be generic: the host could not choose a type"));
+        return Err(Error::new_spanned(
+            &item.generics,
+            "a handler cannot be generic: the host could not choose a type",
+        ));
     }
     let mut routes = Vec::new();
     let mut first_error: Option<Error> = None;
@@ -90,21 +100,37 @@ fn route(function: &mut ImplItemFn) -> Result<Option<Route>> {
     let (mine, others): (Vec<_>, Vec<_>) = function.attrs.drain(..).partition(ours);
     function.attrs = others;
     let mut mine = mine.into_iter();
-    let Some(attribute) = mine.next() else { return Ok(None) };
+    let Some(attribute) = mine.next() else {
+        return Ok(None);
+    };
     if let Some(second) = mine.next() {
-        return Err(Error::new_spanned(second, "one attribute a function: write a second function that calls this one"));
+        return Err(Error::new_spanned(
+            second,
+            "one attribute a function: write a second function that calls this one",
+        ));
     }
     let (kind, namespace) = kind(&attribute)?;
     if let Some(asyncness) = function.sig.asyncness {
-        return Err(Error::new(asyncness.span(), "handlers are not async: a call does its work and returns"));
+        return Err(Error::new(
+            asyncness.span(),
+            "handlers are not async: a call does its work and returns",
+        ));
     }
-    let parameters = function.sig.inputs.iter().map(parameter).collect::<Result<Vec<_>>>()?;
+    let parameters = function
+        .sig
+        .inputs
+        .iter()
+        .map(parameter)
+        .collect::<Result<Vec<_>>>()?;
     for parameter in &parameters {
         check(&kind, parameter)?;
     }
     let has = |what| parameters.iter().any(|parameter| parameter.what == what);
     if matches!(kind, Kind::On(_)) && has(What::Event) && has(What::Argument) {
-        return Err(Error::new(function.sig.inputs.span(), "take the event's arguments, or the Event, not both"));
+        return Err(Error::new(
+            function.sig.inputs.span(),
+            "take the event's arguments, or the Event, not both",
+        ));
     }
     Ok(Some(Route {
         function: function.sig.ident.clone(),
@@ -132,7 +158,10 @@ impl Parse for Options {
             } else {
                 let key: syn::Ident = input.parse()?;
                 if key != "namespace" {
-                    return Err(Error::new(key.span(), "expected a name in quotes, or `namespace = \"/…\"`"));
+                    return Err(Error::new(
+                        key.span(),
+                        "expected a name in quotes, or `namespace = \"/…\"`",
+                    ));
                 }
                 input.parse::<Token![=]>()?;
                 options.namespace = Some(input.parse()?);
@@ -155,11 +184,16 @@ fn kind(attribute: &Attribute) -> Result<(Kind, Option<LitStr>)> {
     let is = |word| attribute.path().is_ident(word);
     let kind = match name {
         Some(name) if is("on") && RESERVED.contains(&name.value().as_str()) => {
-            let message = format!("Socket.IO keeps \"{}\" for itself; use #[connect] or #[disconnect]", name.value());
+            let message = format!(
+                "Socket.IO keeps \"{}\" for itself; use #[connect] or #[disconnect]",
+                name.value()
+            );
             return Err(Error::new_spanned(name, message));
         }
         Some(name) if is("on") => Kind::On(name),
-        None if is("on") => return error("which event? write #[on(\"name\")], or #[fallback] for all others"),
+        None if is("on") => {
+            return error("which event? write #[on(\"name\")], or #[fallback] for all others");
+        }
         name if is("on_ack") => Kind::OnAck(name),
         name if is("timer") => Kind::Timer(name),
         Some(name) => return Err(Error::new_spanned(name, "this attribute takes no name")),
@@ -193,13 +227,25 @@ fn parameter(argument: &FnArg) -> Result<Parameter> {
         ty => what(ty),
     };
     // `&str` and `String` may both be arguments; only the former may be a token.
-    let what = if what == What::Str && !matches!(&*argument.ty, Type::Reference(_)) { What::Argument } else { what };
-    Ok(Parameter { what, name, ty: (*argument.ty).clone() })
+    let what = if what == What::Str && !matches!(&*argument.ty, Type::Reference(_)) {
+        What::Argument
+    } else {
+        what
+    };
+    Ok(Parameter {
+        what,
+        name,
+        ty: (*argument.ty).clone(),
+    })
 }
 
 fn what(ty: &Type) -> What {
-    let Type::Path(path) = ty else { return What::Argument };
-    let Some(last) = path.path.segments.last() else { return What::Argument };
+    let Type::Path(path) = ty else {
+        return What::Argument;
+    };
+    let Some(last) = path.path.segments.last() else {
+        return What::Argument;
+    };
     match last.ident.to_string().as_str() {
         "Socket" => What::Socket,
         "Handshake" => What::Handshake,
@@ -215,19 +261,30 @@ fn what(ty: &Type) -> What {
 
 fn check(kind: &Kind, parameter: &Parameter) -> Result<()> {
     let (takes, allowed): (&str, &[What]) = match kind {
-        Kind::Connect => ("#[connect] takes `&Socket` and `&Handshake`", &[What::Socket, What::Handshake]),
+        Kind::Connect => (
+            "#[connect] takes `&Socket` and `&Handshake`",
+            &[What::Socket, What::Handshake],
+        ),
         Kind::On(_) => (
             "#[on] takes `&Socket`, `Ack`, and either the event's arguments or the `Event`",
             &[What::Socket, What::Ack, What::Event, What::Argument, What::Str],
         ),
-        Kind::Fallback => {
-            ("#[fallback] takes `&Socket`, `Event` and `Ack`", &[What::Socket, What::Event, What::Ack])
-        }
-        Kind::Disconnect => ("#[disconnect] takes `&Socket` and `DisconnectReason`", &[What::Socket, What::Reason]),
-        Kind::OnAck(_) => {
-            ("#[on_ack] takes `&Socket`, `&str` (the token) and `Answer`", &[What::Socket, What::Str, What::Answer])
-        }
-        Kind::Timer(_) => ("#[timer] takes `Timer` or its payload", &[What::Timer, What::Argument]),
+        Kind::Fallback => (
+            "#[fallback] takes `&Socket`, `Event` and `Ack`",
+            &[What::Socket, What::Event, What::Ack],
+        ),
+        Kind::Disconnect => (
+            "#[disconnect] takes `&Socket` and `DisconnectReason`",
+            &[What::Socket, What::Reason],
+        ),
+        Kind::OnAck(_) => (
+            "#[on_ack] takes `&Socket`, `&str` (the token) and `Answer`",
+            &[What::Socket, What::Str, What::Answer],
+        ),
+        Kind::Timer(_) => (
+            "#[timer] takes `Timer` or its payload",
+            &[What::Timer, What::Argument],
+        ),
     };
     if !allowed.contains(&parameter.what) {
         return Err(Error::new_spanned(&parameter.ty, takes));
@@ -239,8 +296,14 @@ fn check(kind: &Kind, parameter: &Parameter) -> Result<()> {
         What::Event | What::Ack | What::Reason | What::Answer | What::Timer
     );
     match (borrowed, must_borrow, must_own) {
-        (false, true, _) => Err(Error::new_spanned(&parameter.ty, "take this by reference: `&Socket`, `&Handshake`")),
-        (true, _, true) => Err(Error::new_spanned(&parameter.ty, "take this by value, without the `&`")),
+        (false, true, _) => Err(Error::new_spanned(
+            &parameter.ty,
+            "take this by reference: `&Socket`, `&Handshake`",
+        )),
+        (true, _, true) => Err(Error::new_spanned(
+            &parameter.ty,
+            "take this by value, without the `&`",
+        )),
         _ => Ok(()),
     }
 }
@@ -250,14 +313,18 @@ fn returns_unit(output: &ReturnType) -> Result<bool> {
     let ReturnType::Type(_, ty) = output else {
         return Err(Error::new(Span::call_site(), wanted));
     };
-    let Type::Path(path) = &**ty else { return Err(Error::new_spanned(ty, wanted)) };
-    let Some(last) = path.path.segments.last() else { return Ok(true) };
+    let Type::Path(path) = &**ty else {
+        return Err(Error::new_spanned(ty, wanted));
+    };
+    let Some(last) = path.path.segments.last() else {
+        return Ok(true);
+    };
     let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else {
         return Err(Error::new_spanned(ty, wanted));
     };
-    let unit = arguments.args.first().is_some_and(|first| {
-        matches!(first, syn::GenericArgument::Type(Type::Tuple(tuple)) if tuple.elems.is_empty())
-    });
+    let unit = arguments.args.first().is_some_and(
+        |first| matches!(first, syn::GenericArgument::Type(Type::Tuple(tuple)) if tuple.elems.is_empty()),
+    );
     Ok(unit)
 }
 

@@ -9,11 +9,21 @@ use crate::{
 };
 
 pub(crate) fn namespace(socket: &str) -> String {
-    with_world(|world| world.sockets.get(socket).map_or_else(|| "/".to_owned(), |socket| socket.namespace.clone()))
+    with_world(|world| {
+        world
+            .sockets
+            .get(socket)
+            .map_or_else(|| "/".to_owned(), |socket| socket.namespace.clone())
+    })
 }
 
 pub(crate) fn emit(target: Target, event: &str, args: Args, volatile: bool) -> Result<()> {
-    effect(Effect::Emit { target, event: event.to_owned(), args, volatile })
+    effect(Effect::Emit {
+        target,
+        event: event.to_owned(),
+        args,
+        volatile,
+    })
 }
 
 pub(crate) fn ack(token: String, args: Args) -> Result<()> {
@@ -27,15 +37,28 @@ pub(crate) fn ack(token: String, args: Args) -> Result<()> {
     })
 }
 
-pub(crate) fn emit_with_ack(socket: &str, event: &str, args: Args, token: &str, _timeout: Duration) -> Result<()> {
+pub(crate) fn emit_with_ack(
+    socket: &str,
+    event: &str,
+    args: Args,
+    token: &str,
+    _timeout: Duration,
+) -> Result<()> {
     if token.len() > 256 {
-        return Err(Error::Invalid("the ack's token is longer than 256 bytes".to_owned()));
+        return Err(Error::Invalid(
+            "the ack's token is longer than 256 bytes".to_owned(),
+        ));
     }
     if !with_world(|world| world.sockets.contains_key(socket)) {
         return Err(Error::NotFound);
     }
     let (socket, event, token) = (socket.to_owned(), event.to_owned(), token.to_owned());
-    effect(Effect::EmitWithAck { socket, event, args, token })
+    effect(Effect::EmitWithAck {
+        socket,
+        event,
+        args,
+        token,
+    })
 }
 
 pub(crate) fn join(target: Target, rooms: Vec<String>) -> Result<()> {
@@ -63,14 +86,24 @@ pub(crate) fn get_state(socket: &str) -> Result<Vec<u8>> {
 pub(crate) fn set_state(socket: &str, state: Vec<u8>) -> Result<()> {
     const STATE_BYTES_MAX: usize = 16 * 1024;
     if state.len() > STATE_BYTES_MAX {
-        return Err(Error::LimitExceeded(format!("a socket's state has at most {STATE_BYTES_MAX} bytes")));
+        return Err(Error::LimitExceeded(format!(
+            "a socket's state has at most {STATE_BYTES_MAX} bytes"
+        )));
     }
-    effect(Effect::SetState { socket: socket.to_owned(), state })
+    effect(Effect::SetState {
+        socket: socket.to_owned(),
+        state,
+    })
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the host's may fail")]
 pub(crate) fn fetch_sockets(target: &Target, _cursor: Option<&str>) -> Result<Page> {
-    let sockets = with_world(|world| world.matching(target).map(|(id, socket)| socket.remote(id)).collect());
+    let sockets = with_world(|world| {
+        world
+            .matching(target)
+            .map(|(id, socket)| socket.remote(id))
+            .collect()
+    });
     Ok((sockets, None, Vec::new()))
 }
 
@@ -98,10 +131,15 @@ pub(crate) fn kv_exists(key: &str) -> Result<bool> {
 
 pub(crate) fn kv_increment(key: &str, delta: u64) -> Result<u64> {
     with_world(|world| {
-        let stored = world.kv.get(key).map(|value| String::from_utf8_lossy(value).into_owned());
+        let stored = world
+            .kv
+            .get(key)
+            .map(|value| String::from_utf8_lossy(value).into_owned());
         let count = stored.map_or(Ok(0), |count| count.parse::<u64>());
         let count = count.map_err(|_| Error::Store(format!("the value of \"{key}\" is not a counter")))?;
-        let count = count.checked_add(delta).ok_or_else(|| Error::Store("the counter overflows".to_owned()))?;
+        let count = count
+            .checked_add(delta)
+            .ok_or_else(|| Error::Store("the counter overflows".to_owned()))?;
         world.kv.insert(key.to_owned(), count.to_string().into_bytes());
         Ok(count)
     })
@@ -118,11 +156,17 @@ pub(crate) fn config_get(key: &str) -> Result<Option<String>> {
 }
 
 pub(crate) fn timer_set(name: &str, delay: Duration, payload: Vec<u8>) -> Result<()> {
-    effect(Effect::SetTimer { name: name.to_owned(), delay, payload })
+    effect(Effect::SetTimer {
+        name: name.to_owned(),
+        delay,
+        payload,
+    })
 }
 
 pub(crate) fn timer_cancel(name: &str) -> Result<()> {
-    effect(Effect::CancelTimer { name: name.to_owned() })
+    effect(Effect::CancelTimer {
+        name: name.to_owned(),
+    })
 }
 
 pub(crate) fn log(level: Level, message: &str) {
@@ -138,7 +182,10 @@ fn effect(effect: Effect) -> Result<()> {
 
 fn check_rooms(rooms: &[String]) -> Result<()> {
     match rooms.iter().find(|room| room.is_empty() || room.len() > 256) {
-        Some(room) => Err(Error::Invalid(format!("a room's name has 1 to 256 bytes, this one {}", room.len()))),
+        Some(room) => Err(Error::Invalid(format!(
+            "a room's name has 1 to 256 bytes, this one {}",
+            room.len()
+        ))),
         None => Ok(()),
     }
 }

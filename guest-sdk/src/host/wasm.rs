@@ -2,7 +2,8 @@ use std::{marker::PhantomData, time::Duration};
 
 use super::Page;
 use crate::{
-    Ack, Answer, Args, Bytes, DisconnectReason, Error, Event, Handler, Handshake, Refusal, RemoteSocket, Result, Socket,
+    Ack, Answer, Args, Bytes, DisconnectReason, Error, Event, Handler, Handshake, Refusal, RemoteSocket,
+    Result, Socket,
     bindings::{
         acks::exports::wakeline::app::acks_handler,
         app::{
@@ -26,13 +27,18 @@ pub struct Guest<H>(PhantomData<H>);
 
 impl<H: Handler> handler::Guest for Guest<H> {
     fn handle_connect(socket: String, handshake: types::Handshake) -> Result<(), types::Refusal> {
-        envelope::open(&socket, &handshake.namespace).map_err(|error| types::Refusal::Other(error.to_string()))?;
+        envelope::open(&socket, &handshake.namespace)
+            .map_err(|error| types::Refusal::Other(error.to_string()))?;
         let socket = Socket::with_namespace(socket, handshake.namespace.clone());
         H::connect(&socket, &handshake.into()).map_err(Into::into)
     }
 
     fn handle_event(socket: String, event: types::Event, ack: Option<String>) -> Result<(), types::Error> {
-        let event = Event::new(event.name, args_from(event.args, event.attachments), Ack::new(ack));
+        let event = Event::new(
+            event.name,
+            args_from(event.args, event.attachments),
+            Ack::new(ack),
+        );
         H::event(&Socket::new(socket), event).map_err(Into::into)
     }
 
@@ -42,9 +48,15 @@ impl<H: Handler> handler::Guest for Guest<H> {
 }
 
 impl<H: Handler> acks_handler::Guest for Guest<H> {
-    fn handle_ack(socket: String, token: String, outcome: acks_handler::AckOutcome) -> Result<(), types::Error> {
+    fn handle_ack(
+        socket: String,
+        token: String,
+        outcome: acks_handler::AckOutcome,
+    ) -> Result<(), types::Error> {
         let answer = match outcome {
-            acks_handler::AckOutcome::Answered(args) => Answer::Arguments(args_from(args.args, args.attachments)),
+            acks_handler::AckOutcome::Answered(args) => {
+                Answer::Arguments(args_from(args.args, args.attachments))
+            }
             acks_handler::AckOutcome::TimedOut => Answer::TimedOut,
         };
         H::ack(&Socket::new(socket), &token, answer).map_err(Into::into)
@@ -62,18 +74,36 @@ pub(crate) fn namespace(socket: &str) -> String {
 }
 
 pub(crate) fn emit(target: Target, event: &str, args: Args, volatile: bool) -> Result<()> {
-    let flags = if volatile { sockets::EmitFlags::VOLATILE } else { sockets::EmitFlags::empty() };
+    let flags = if volatile {
+        sockets::EmitFlags::VOLATILE
+    } else {
+        sockets::EmitFlags::empty()
+    };
     Ok(sockets::emit(&target.into(), &event_of(event, args), flags)?)
 }
 
 pub(crate) fn ack(token: String, args: Args) -> Result<()> {
     let (args, attachments) = args.into_raw();
-    let args = types::Arguments { args, attachments: vecs(attachments) };
+    let args = types::Arguments {
+        args,
+        attachments: vecs(attachments),
+    };
     Ok(sockets::ack(&token, &args)?)
 }
 
-pub(crate) fn emit_with_ack(socket: &str, event: &str, args: Args, token: &str, timeout: Duration) -> Result<()> {
-    Ok(sockets::emit_with_ack(socket, &event_of(event, args), token, millis(timeout)?)?)
+pub(crate) fn emit_with_ack(
+    socket: &str,
+    event: &str,
+    args: Args,
+    token: &str,
+    timeout: Duration,
+) -> Result<()> {
+    Ok(sockets::emit_with_ack(
+        socket,
+        &event_of(event, args),
+        token,
+        millis(timeout)?,
+    )?)
 }
 
 pub(crate) fn join(target: Target, rooms: Vec<String>) -> Result<()> {
@@ -107,7 +137,11 @@ pub(crate) fn fetch_sockets(target: &Target, cursor: Option<&str>) -> Result<Pag
         rooms: socket.rooms,
         state: envelope::state_of(socket.state),
     };
-    Ok((page.sockets.into_iter().map(remote).collect(), page.cursor, page.partial))
+    Ok((
+        page.sockets.into_iter().map(remote).collect(),
+        page.cursor,
+        page.partial,
+    ))
 }
 
 pub(crate) fn kv_get(key: &str) -> Result<Option<Vec<u8>>> {
@@ -167,12 +201,17 @@ fn bucket() -> Result<store::Bucket> {
 }
 
 fn millis(duration: Duration) -> Result<u32> {
-    u32::try_from(duration.as_millis()).map_err(|_| Error::Invalid("the duration is longer than 49 days".to_owned()))
+    u32::try_from(duration.as_millis())
+        .map_err(|_| Error::Invalid("the duration is longer than 49 days".to_owned()))
 }
 
 fn event_of(name: &str, args: Args) -> types::Event {
     let (args, attachments) = args.into_raw();
-    types::Event { name: name.to_owned(), args, attachments: vecs(attachments) }
+    types::Event {
+        name: name.to_owned(),
+        args,
+        attachments: vecs(attachments),
+    }
 }
 
 fn args_from(json: String, attachments: Vec<Vec<u8>>) -> Args {
@@ -198,7 +237,10 @@ mod envelope {
 
     pub(super) fn namespace(socket: &str) -> String {
         let state = sockets::get_state(socket).unwrap_or_default();
-        split(&state).0.map_or_else(|| "/".to_owned(), |name| String::from_utf8_lossy(name).into_owned())
+        split(&state).0.map_or_else(
+            || "/".to_owned(),
+            |name| String::from_utf8_lossy(name).into_owned(),
+        )
     }
 
     pub(super) fn state_of(mut state: Vec<u8>) -> Vec<u8> {
@@ -209,7 +251,11 @@ mod envelope {
 
     pub(super) fn set_state(socket: &str, state: Vec<u8>) -> Result<()> {
         let namespace = namespace(socket);
-        let state = if namespace == "/" { state } else { wrap(&namespace, &state) };
+        let state = if namespace == "/" {
+            state
+        } else {
+            wrap(&namespace, &state)
+        };
         Ok(sockets::set_state(socket, &state)?)
     }
 
@@ -228,16 +274,38 @@ mod envelope {
 
 impl From<types::Handshake> for Handshake {
     fn from(handshake: types::Handshake) -> Self {
-        let types::Handshake { namespace, auth, query, headers, remote_address, claims } = handshake;
-        Self { namespace, auth, query, headers, remote_address, claims }
+        let types::Handshake {
+            namespace,
+            auth,
+            query,
+            headers,
+            remote_address,
+            claims,
+        } = handshake;
+        Self {
+            namespace,
+            auth,
+            query,
+            headers,
+            remote_address,
+            claims,
+        }
     }
 }
 
 impl From<Refusal> for types::Refusal {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal { message, data: Some(data), .. } => Self::Custom((message, data)),
-            Refusal { message, unauthorised: true, .. } => Self::Unauthorised(message),
+            Refusal {
+                message,
+                data: Some(data),
+                ..
+            } => Self::Custom((message, data)),
+            Refusal {
+                message,
+                unauthorised: true,
+                ..
+            } => Self::Unauthorised(message),
             Refusal { message, .. } => Self::Other(message),
         }
     }
@@ -258,8 +326,16 @@ impl From<types::DisconnectReason> for DisconnectReason {
 
 impl From<Target> for sockets::Target {
     fn from(target: Target) -> Self {
-        let Target { namespace, rooms, except } = target;
-        Self { namespace, rooms, except }
+        let Target {
+            namespace,
+            rooms,
+            except,
+        } = target;
+        Self {
+            namespace,
+            rooms,
+            except,
+        }
     }
 }
 

@@ -58,18 +58,32 @@ impl TestApp {
             ack: H::ack,
             timer: H::timer,
         };
-        Self { world: Rc::default(), calls }
+        Self {
+            world: Rc::default(),
+            calls,
+        }
     }
 
     /// A client that joins `namespace` without credentials.
     pub fn connect(&self, namespace: &str) -> Result<TestSocket, Refusal> {
-        self.connect_with(Handshake { namespace: namespace.to_owned(), ..Handshake::default() })
+        self.connect_with(Handshake {
+            namespace: namespace.to_owned(),
+            ..Handshake::default()
+        })
     }
 
     /// A client that joins `namespace` with an `auth` payload.
-    pub fn connect_with_auth(&self, namespace: &str, auth: &serde_json::Value) -> Result<TestSocket, Refusal> {
+    pub fn connect_with_auth(
+        &self,
+        namespace: &str,
+        auth: &serde_json::Value,
+    ) -> Result<TestSocket, Refusal> {
         let namespace = namespace.to_owned();
-        self.connect_with(Handshake { namespace, auth: Some(auth.to_string()), ..Handshake::default() })
+        self.connect_with(Handshake {
+            namespace,
+            auth: Some(auth.to_string()),
+            ..Handshake::default()
+        })
     }
 
     /// A client that joins a namespace with the handshake given.
@@ -90,7 +104,10 @@ impl TestApp {
 
     /// Sets a value of the app's configuration.
     pub fn set_config(&self, key: &str, value: &str) {
-        self.world.borrow_mut().config.insert(key.to_owned(), value.to_owned());
+        self.world
+            .borrow_mut()
+            .config
+            .insert(key.to_owned(), value.to_owned());
     }
 
     /// Runs code outside of a handler that uses [`kv`]: `app.with_kv(|| kv::get::<u32>("count"))`.
@@ -101,14 +118,21 @@ impl TestApp {
     /// Timers that are set, with their delays, by name.
     pub fn timers(&self) -> Vec<(String, Duration)> {
         let world = self.world.borrow();
-        world.timers.iter().map(|(name, (delay, _))| (name.clone(), *delay)).collect()
+        world
+            .timers
+            .iter()
+            .map(|(name, (delay, _))| (name.clone(), *delay))
+            .collect()
     }
 
     /// Has a timer run out now.
     pub fn fire_timer(&self, name: &str) -> Result<()> {
         let timer = self.world.borrow_mut().timers.remove(name);
         let (_, payload) = timer.ok_or(Error::NotFound)?;
-        let timer = Timer { name: name.to_owned(), payload };
+        let timer = Timer {
+            name: name.to_owned(),
+            payload,
+        };
         world::call(&self.world, None, None, || (self.calls.timer)(timer)).map(|_| ())
     }
 

@@ -3,7 +3,9 @@ use std::{cell::RefCell, fmt, rc::Rc};
 use serde::de::DeserializeOwned;
 
 use super::world::{self, Calls, SocketRecord, World};
-use crate::{Ack, Answer, Args, DisconnectReason, Error, Event, Handshake, IntoArgs, Refusal, Result, Socket};
+use crate::{
+    Ack, Answer, Args, DisconnectReason, Error, Event, Handshake, IntoArgs, Refusal, Result, Socket,
+};
 
 /// A client of a [`TestApp`](super::TestApp). Dropping it does not disconnect it.
 pub struct TestSocket {
@@ -14,10 +16,19 @@ pub struct TestSocket {
 }
 
 impl TestSocket {
-    pub(super) fn open(world: Rc<RefCell<World>>, calls: Calls, handshake: &Handshake) -> Result<Self, Refusal> {
+    pub(super) fn open(
+        world: Rc<RefCell<World>>,
+        calls: Calls,
+        handshake: &Handshake,
+    ) -> Result<Self, Refusal> {
         let namespace = handshake.namespace.clone();
         let id = world.borrow_mut().add_socket(&namespace);
-        let socket = Self { world, calls, id, namespace };
+        let socket = Self {
+            world,
+            calls,
+            id,
+            namespace,
+        };
         let called = world::call(&socket.world, Some(&socket.id), None, || {
             (calls.connect)(&socket.view(), handshake)
         });
@@ -48,7 +59,8 @@ impl TestSocket {
 
     /// What has reached the client since this was called last, in order.
     pub fn received(&self) -> Vec<Received> {
-        self.with_record(|record| std::mem::take(&mut record.received)).unwrap_or_default()
+        self.with_record(|record| std::mem::take(&mut record.received))
+            .unwrap_or_default()
     }
 
     /// The client answers an event that was sent with `emit_with_ack` and `token`.
@@ -68,8 +80,9 @@ impl TestSocket {
 
     /// The client is gone for the reason given. The socket is removed even if the handler fails.
     pub fn disconnect_with(&self, reason: DisconnectReason) -> Result<()> {
-        let called =
-            world::call(&self.world, Some(&self.id), None, || (self.calls.disconnect)(&self.view(), reason));
+        let called = world::call(&self.world, Some(&self.id), None, || {
+            (self.calls.disconnect)(&self.view(), reason)
+        });
         self.world.borrow_mut().sockets.remove(&self.id);
         called.map(|_| ())
     }
@@ -81,13 +94,19 @@ impl TestSocket {
 
     /// Its rooms, in order of name, the one named by its id left out.
     pub fn rooms(&self) -> Vec<String> {
-        let rooms = self.with_record(|record| record.rooms.clone()).unwrap_or_default();
+        let rooms = self
+            .with_record(|record| record.rooms.clone())
+            .unwrap_or_default();
         rooms.into_iter().filter(|room| *room != self.id).collect()
     }
 
     /// Its state, as [`Socket::state`] reads it.
     pub fn state<T: DeserializeOwned + Default>(&self) -> Result<T> {
-        crate::socket::from_state(&self.with_record(|record| record.state.clone()).unwrap_or_default())
+        crate::socket::from_state(
+            &self
+                .with_record(|record| record.state.clone())
+                .unwrap_or_default(),
+        )
     }
 
     fn view(&self) -> Socket {
@@ -99,7 +118,9 @@ impl TestSocket {
             return Err(Error::msg("the client is not connected"));
         }
         let event = Event::new(name.to_owned(), args, Ack::new(token.clone()));
-        world::call(&self.world, Some(&self.id), token, || (self.calls.event)(&self.view(), event))
+        world::call(&self.world, Some(&self.id), token, || {
+            (self.calls.event)(&self.view(), event)
+        })
     }
 
     fn outcome(&self, token: &str, answer: Answer) -> Result<()> {
@@ -108,7 +129,10 @@ impl TestSocket {
             Some(record.awaited.remove(index))
         });
         waiting.flatten().ok_or(Error::NotFound)?;
-        world::call(&self.world, Some(&self.id), None, || (self.calls.ack)(&self.view(), token, answer)).map(|_| ())
+        world::call(&self.world, Some(&self.id), None, || {
+            (self.calls.ack)(&self.view(), token, answer)
+        })
+        .map(|_| ())
     }
 
     fn with_record<R>(&self, read: impl FnOnce(&mut SocketRecord) -> R) -> Option<R> {
@@ -129,7 +153,13 @@ pub struct Received {
 
 impl fmt::Debug for Received {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "({:?}, json!({:?})){}", self.name, self.args, if self.volatile { " volatile" } else { "" })
+        write!(
+            f,
+            "({:?}, json!({:?})){}",
+            self.name,
+            self.args,
+            if self.volatile { " volatile" } else { "" }
+        )
     }
 }
 

@@ -53,14 +53,41 @@ pub(crate) struct Call {
 
 #[derive(Clone)]
 pub(crate) enum Effect {
-    Emit { target: Target, event: String, args: Args, volatile: bool },
-    EmitWithAck { socket: String, event: String, args: Args, token: String },
-    Join { target: Target, rooms: Vec<String> },
-    Leave { target: Target, rooms: Vec<String> },
-    Disconnect { target: Target },
-    SetState { socket: String, state: Vec<u8> },
-    SetTimer { name: String, delay: Duration, payload: Vec<u8> },
-    CancelTimer { name: String },
+    Emit {
+        target: Target,
+        event: String,
+        args: Args,
+        volatile: bool,
+    },
+    EmitWithAck {
+        socket: String,
+        event: String,
+        args: Args,
+        token: String,
+    },
+    Join {
+        target: Target,
+        rooms: Vec<String>,
+    },
+    Leave {
+        target: Target,
+        rooms: Vec<String>,
+    },
+    Disconnect {
+        target: Target,
+    },
+    SetState {
+        socket: String,
+        state: Vec<u8>,
+    },
+    SetTimer {
+        name: String,
+        delay: Duration,
+        payload: Vec<u8>,
+    },
+    CancelTimer {
+        name: String,
+    },
 }
 
 thread_local! {
@@ -84,7 +111,10 @@ pub(super) fn call<E>(
 ) -> Result<Option<Args>, E> {
     debug_assert!(socket.is_none_or(|socket| world.borrow().sockets.contains_key(socket)));
     let kv_before = world.borrow().kv.clone();
-    world.borrow_mut().call = Some(Call { open_ack: ack, ..Call::default() });
+    world.borrow_mut().call = Some(Call {
+        open_ack: ack,
+        ..Call::default()
+    });
     let result = enter(world, handler);
     let mut world = world.borrow_mut();
     let call = world.call.take().unwrap_or_default();
@@ -106,7 +136,10 @@ pub(super) fn call<E>(
 /// Outside of a handler: there is no host to ask.
 pub(crate) fn with_world<R>(ask: impl FnOnce(&mut World) -> R) -> R {
     let world = CURRENT.with_borrow(Clone::clone);
-    assert!(world.is_some(), "there is no host here: run the handler with wakeline_sdk::test::TestApp");
+    assert!(
+        world.is_some(),
+        "there is no host here: run the handler with wakeline_sdk::test::TestApp"
+    );
     let mut answer = None;
     if let Some(world) = world {
         answer = Some(ask(&mut world.borrow_mut()));
@@ -145,7 +178,10 @@ impl World {
 
     /// The rooms as the call that runs now sees them.
     pub(crate) fn rooms_within_call(&self, id: &str) -> Option<Vec<String>> {
-        let mut socket = SocketRecord { rooms: self.sockets.get(id)?.rooms.clone(), ..SocketRecord::default() };
+        let mut socket = SocketRecord {
+            rooms: self.sockets.get(id)?.rooms.clone(),
+            ..SocketRecord::default()
+        };
         socket.namespace.clone_from(&self.sockets.get(id)?.namespace);
         socket.connected = true;
         for effect in self.call.iter().flat_map(|call| &call.effects) {
@@ -173,18 +209,35 @@ impl World {
     }
 
     fn each(&mut self, target: &Target, mut change: impl FnMut(&mut SocketRecord)) {
-        self.sockets.values_mut().filter(|socket| socket.matches(target)).for_each(&mut change);
+        self.sockets
+            .values_mut()
+            .filter(|socket| socket.matches(target))
+            .for_each(&mut change);
     }
 
     fn apply(&mut self, effect: Effect) {
         match effect {
-            Effect::Emit { target, event: name, args, volatile } => {
+            Effect::Emit {
+                target,
+                event: name,
+                args,
+                volatile,
+            } => {
                 let received = Received { name, args, volatile };
                 self.each(&target, |socket| socket.received.push(received.clone()));
             }
-            Effect::EmitWithAck { socket, event: name, args, token } => {
+            Effect::EmitWithAck {
+                socket,
+                event: name,
+                args,
+                token,
+            } => {
                 if let Some(socket) = self.sockets.get_mut(&socket) {
-                    socket.received.push(Received { name, args, volatile: false });
+                    socket.received.push(Received {
+                        name,
+                        args,
+                        volatile: false,
+                    });
                     socket.awaited.push(token);
                 }
             }
@@ -192,7 +245,9 @@ impl World {
                 self.each(&target, |socket| socket.rooms.extend(rooms.iter().cloned()));
             }
             Effect::Leave { target, rooms } => {
-                self.each(&target, |socket| socket.rooms.retain(|room| !rooms.contains(room)));
+                self.each(&target, |socket| {
+                    socket.rooms.retain(|room| !rooms.contains(room))
+                });
             }
             Effect::Disconnect { target } => self.each(&target, |socket| socket.connected = false),
             Effect::SetState { socket, state } => {
@@ -212,7 +267,11 @@ impl World {
 
 impl SocketRecord {
     pub(crate) fn remote(&self, id: &str) -> RemoteSocket {
-        RemoteSocket { id: id.to_owned(), rooms: self.rooms.iter().cloned().collect(), state: self.state.clone() }
+        RemoteSocket {
+            id: id.to_owned(),
+            rooms: self.rooms.iter().cloned().collect(),
+            state: self.state.clone(),
+        }
     }
 
     fn matches(&self, target: &Target) -> bool {
