@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -280,8 +281,9 @@ fn check_name(first: Option<&str>) -> Result<(), Violation> {
 /// `auth` is text of a JSON object. A claim without a `pid` that is a string is none.
 fn recovery_claim(auth: &str) -> Option<RecoveryClaim> {
     let claim: Claim<'_> = serde_json::from_str(auth).ok()?;
-    let pid = claim.pid.and_then(|pid| json::unquote(pid.get()))?;
-    let offset = claim.offset.and_then(|offset| json::unquote(offset.get()));
+    let text = |raw: &RawValue| json::unquote(raw.get()).map(Cow::into_owned);
+    let pid = claim.pid.and_then(text)?;
+    let offset = claim.offset.and_then(text);
     Some(RecoveryClaim { pid, offset })
 }
 

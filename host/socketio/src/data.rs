@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use crate::{
@@ -88,7 +90,7 @@ impl EventData {
     /// The name and the remaining arguments as a JSON array's text. A numeric name is given as its digits.
     pub fn split(&self) -> (String, String) {
         let (name, rest) = json::split_first(self.text());
-        let name = json::unquote(name).unwrap_or_else(|| name.to_owned());
+        let name = json::unquote(name).map_or_else(|| name.to_owned(), Cow::into_owned);
         (name, bracket(rest))
     }
 

@@ -65,7 +65,7 @@ pub fn disconnect(namespace: &str) -> Packet {
 pub fn event(namespace: &str, data: &EventData, ack: Option<u64>, offset: Option<&str>) -> Vec<Packet> {
     let kind = if data.attachments().is_empty() { b'2' } else { b'5' };
     match offset.filter(|_| ack.is_none()) {
-        Some(offset) if is_plain(offset) => {
+        Some(offset) if json::is_plain(offset) => {
             with_arguments(kind, namespace, ack, data, [",\"", offset, "\"]"])
         }
         Some(offset) => with_arguments(kind, namespace, ack, data, [",", &json::string(offset), "]"]),
@@ -130,10 +130,4 @@ fn write(kind: u8, attachments: usize, namespace: &str, id: Option<u64>, parts: 
     }
     assert!(text.len() == length, "sizes are counted as they are written");
     Packet::Text(text.into())
-}
-
-/// Whether text is its own JSON string, quotes apart.
-fn is_plain(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
 }

@@ -1,5 +1,5 @@
 //! JSON text, checked but never built into values. Skipping a value keeps no stack: depth costs one byte of heap.
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
@@ -57,9 +57,20 @@ pub(crate) fn string(text: &str) -> String {
     json.unwrap_or_else(|_| unreachable!("a string is always JSON"))
 }
 
-/// The string that JSON text stands for, if it stands for one.
-pub(crate) fn unquote(json: &str) -> Option<String> {
-    serde_json::from_str(json).ok()
+/// Whether `text` between quotes is its own JSON string.
+pub(crate) fn is_plain(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
+}
+
+/// The string that checked JSON text stands for, if it stands for one. Copies only where something is escaped.
+pub(crate) fn unquote(json: &str) -> Option<Cow<'_, str>> {
+    let inner = json.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') {
+        serde_json::from_str(json).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(inner))
+    }
 }
 
 struct Elements<'a> {

@@ -1,0 +1,43 @@
+//! The targets' bodies on pseudo-random input, so that they are run where no fuzzer is.
+use crate::{engineio_operations, engineio_payload, socketio_decoder};
+
+#[test]
+fn payloads() {
+    engineio_payload(b"4a\x1ebAQI=\x1e4\x1e2\x1e9\x1e4x");
+    for seed in 0..20_000 {
+        engineio_payload(&bytes(seed, b"0123456bAQI=\x1e\x1e\xc3\xa9"));
+    }
+}
+
+#[test]
+fn decoder() {
+    socketio_decoder(
+        b"2[\"a\",1]\x1e51-/a,7[\"b\",{\"_placeholder\":true,\"num\":0}]\x1ebxyz\x1e1/a\x1e0/a\x1e31[]",
+    );
+    for seed in 0..20_000 {
+        socketio_decoder(&bytes(seed, b"0123456/,-[]{}\"\"\"a1\x1eb"));
+    }
+}
+
+#[test]
+fn operations() {
+    for seed in 0..20_000 {
+        let any: Vec<u8> = (0..=255).collect();
+        engineio_operations(&bytes(seed, &any));
+    }
+}
+
+/// Up to 63 letters of the alphabet (xorshift: the same ones each time).
+fn bytes(seed: u64, alphabet: &[u8]) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as usize
+    };
+    let length = next() % 64;
+    (0..length)
+        .map(|_| alphabet[(next() >> 16) % alphabet.len()])
+        .collect()
+}
