@@ -84,17 +84,38 @@ pub enum DisconnectReason {
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// To every socket of the target. A `volatile` one may be dropped and is not in the log.
-    Emit { target: Target, data: EventData, volatile: bool },
+    Emit {
+        target: Target,
+        data: EventData,
+        volatile: bool,
+    },
     /// To one socket, whose answer (or its absence after `timeout_ms`) becomes a [`CallKind::Ack`].
-    EmitWithAck { socket: Arc<str>, data: EventData, token: Arc<str>, timeout_ms: u32 },
+    EmitWithAck {
+        socket: Arc<str>,
+        data: EventData,
+        token: Arc<str>,
+        timeout_ms: u32,
+    },
     /// The answer to the event of this call, or to an earlier one of the same socket.
-    Ack { token: AckToken, data: EventData },
-    Join { target: Target, rooms: Vec<Room> },
-    Leave { target: Target, rooms: Vec<Room> },
+    Ack {
+        token: AckToken,
+        data: EventData,
+    },
+    Join {
+        target: Target,
+        rooms: Vec<Room>,
+    },
+    Leave {
+        target: Target,
+        rooms: Vec<Room>,
+    },
     /// Replaces the state of the call's own socket.
     SetState(Bytes),
     /// Leaves the namespace (a DISCONNECT packet), or closes the whole connection.
-    Disconnect { target: Target, close: bool },
+    Disconnect {
+        target: Target,
+        close: bool,
+    },
 }
 
 /// Sockets of a namespace that are in any of `rooms` (all, if empty) and in none of `except`.

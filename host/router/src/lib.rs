@@ -7,7 +7,8 @@ mod membership;
 mod stays;
 
 pub use call::{
-    AckOutcome, AckToken, Call, CallKind, DisconnectReason, Effect, Failure, Handshake, Refusal, SocketView, Target,
+    AckOutcome, AckToken, Call, CallKind, DisconnectReason, Effect, Failure, Handshake, Refusal, SocketView,
+    Target,
 };
 pub use codec::DecodeError;
 pub use delivery::{Action, Delivery, Epoch, Position, Room};

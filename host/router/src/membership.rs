@@ -19,7 +19,9 @@ struct Namespace<K> {
 
 impl<K> Default for Membership<K> {
     fn default() -> Self {
-        Self { namespaces: HashMap::new() }
+        Self {
+            namespaces: HashMap::new(),
+        }
     }
 }
 
@@ -29,13 +31,18 @@ impl<K: Copy + Ord + Hash> Membership<K> {
         let entry = self
             .namespaces
             .entry(namespace.clone())
-            .or_insert_with(|| Namespace { sockets: HashMap::new(), rooms: HashMap::new() });
+            .or_insert_with(|| Namespace {
+                sockets: HashMap::new(),
+                rooms: HashMap::new(),
+            });
         entry.sockets.insert(id, key);
     }
 
     /// Removes a socket from its namespace and from `rooms`, which must be all that it joined.
     pub fn remove<'a>(&mut self, namespace: &str, id: &str, rooms: impl Iterator<Item = &'a Room>) {
-        let Some(entry) = self.namespaces.get_mut(namespace) else { return };
+        let Some(entry) = self.namespaces.get_mut(namespace) else {
+            return;
+        };
         if let Some(key) = entry.sockets.remove(id) {
             for room in rooms {
                 entry.leave(key, room);
@@ -52,7 +59,9 @@ impl<K: Copy + Ord + Hash> Membership<K> {
     }
 
     pub fn join(&mut self, namespace: &str, key: K, room: &Room) {
-        let Some(entry) = self.namespaces.get_mut(namespace) else { return };
+        let Some(entry) = self.namespaces.get_mut(namespace) else {
+            return;
+        };
         let members = entry.rooms.entry(room.clone()).or_default();
         if let Err(place) = members.binary_search(&key) {
             members.insert(place, key);
@@ -68,7 +77,9 @@ impl<K: Copy + Ord + Hash> Membership<K> {
     /// The sockets of a target, each once, in order of `K`. `found` is cleared first: callers reuse its memory.
     pub fn resolve(&self, target: &Target, found: &mut Vec<K>) {
         found.clear();
-        let Some(namespace) = self.namespaces.get(&target.namespace) else { return };
+        let Some(namespace) = self.namespaces.get(&target.namespace) else {
+            return;
+        };
         match target.rooms.as_slice() {
             [] => found.extend(namespace.sockets.values().copied()),
             rooms => rooms.iter().for_each(|room| namespace.extend_with(room, found)),
@@ -79,7 +90,10 @@ impl<K: Copy + Ord + Hash> Membership<K> {
         }
         if !target.except.is_empty() {
             let mut left_out = Vec::new();
-            target.except.iter().for_each(|room| namespace.extend_with(room, &mut left_out));
+            target
+                .except
+                .iter()
+                .for_each(|room| namespace.extend_with(room, &mut left_out));
             left_out.sort_unstable();
             found.retain(|key| left_out.binary_search(key).is_err());
         }
@@ -87,7 +101,10 @@ impl<K: Copy + Ord + Hash> Membership<K> {
 
     /// Sockets of all namespaces.
     pub fn len(&self) -> usize {
-        self.namespaces.values().map(|namespace| namespace.sockets.len()).sum()
+        self.namespaces
+            .values()
+            .map(|namespace| namespace.sockets.len())
+            .sum()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -111,7 +128,9 @@ impl<K: Copy + Ord> Namespace<K> {
     }
 
     fn leave(&mut self, key: K, room: &str) {
-        let Some(members) = self.rooms.get_mut(room) else { return };
+        let Some(members) = self.rooms.get_mut(room) else {
+            return;
+        };
         if let Ok(place) = members.binary_search(&key) {
             members.remove(place);
         }

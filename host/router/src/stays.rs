@@ -29,14 +29,21 @@ impl Stays {
         if self.contains(room) {
             return false;
         }
-        self.stays.push(Stay { room: room.clone(), from: offset, until: None });
+        self.stays.push(Stay {
+            room: room.clone(),
+            from: offset,
+            until: None,
+        });
         true
     }
 
     /// Leaves a room as of `offset`. Answers the offset after which the record of past stays is complete, if
     /// this leave had to forget one.
     pub fn leave(&mut self, room: &str, offset: u64) -> Option<u64> {
-        let stay = self.stays.iter_mut().find(|stay| stay.until.is_none() && *stay.room == *room)?;
+        let stay = self
+            .stays
+            .iter_mut()
+            .find(|stay| stay.until.is_none() && *stay.room == *room)?;
         stay.until = Some(offset);
         let ended = self.stays.iter().filter(|stay| stay.until.is_some()).count();
         if ended <= ENDED_STAYS_MAX {
@@ -49,12 +56,21 @@ impl Stays {
 
     /// Forgets stays that ended at or before `offset`: nothing up to it will be replayed.
     pub fn forget(&mut self, offset: u64) {
-        self.stays.retain(|stay| stay.until.is_none_or(|until| until > offset));
+        self.stays
+            .retain(|stay| stay.until.is_none_or(|until| until > offset));
     }
 
     /// The rooms the socket is in now, its own not included.
     pub fn rooms(&self) -> impl Iterator<Item = &Room> {
-        self.stays.iter().filter(|stay| stay.until.is_none()).map(|stay| &stay.room)
+        self.stays
+            .iter()
+            .filter(|stay| stay.until.is_none())
+            .map(|stay| &stay.room)
+    }
+
+    /// Every room of the record, past ones included; a room may repeat.
+    pub fn all_rooms(&self) -> impl Iterator<Item = &Room> {
+        self.stays.iter().map(|stay| &stay.room)
     }
 
     pub fn contains(&self, room: &str) -> bool {
@@ -70,9 +86,9 @@ impl Stays {
     }
 
     fn was_in(&self, room: &str, offset: u64) -> bool {
-        self.stays
-            .iter()
-            .any(|stay| *stay.room == *room && stay.from < offset && stay.until.is_none_or(|until| offset <= until))
+        self.stays.iter().any(|stay| {
+            *stay.room == *room && stay.from < offset && stay.until.is_none_or(|until| offset <= until)
+        })
     }
 }
 
@@ -101,8 +117,8 @@ pub fn replay<'a>(
     match &delivery.action {
         Action::Emit(data) => return Replayed::Emit(data),
         _ if offset <= seen => {}
-        Action::Join(rooms) => rooms.iter().for_each(|room| drop(stays.join(room, offset))),
-        Action::Leave(rooms) => rooms.iter().for_each(|room| drop(stays.leave(room, offset))),
+        Action::Join(rooms) => rooms.iter().for_each(|room| _ = stays.join(room, offset)),
+        Action::Leave(rooms) => rooms.iter().for_each(|room| _ = stays.leave(room, offset)),
         Action::Disconnect { .. } => return Replayed::Disconnected,
         Action::EmitWithAck { .. } => {}
     }

@@ -1,8 +1,40 @@
-//! The task that owns a session. One [`Hub`] a core, on that core's thread only; sessions never leave it.
-//! Transports call the hub ([`Hub`], [`WsPort`]); apps are called by it ([`App`]).
-mod api;
+//! The task that owns a session.
+//!
+//! One [`Hub`] a core, on that core's thread only; a session never leaves the core that opened it, so its path needs
+//! no lock. Transports call the hub ([`Hub`], [`WsPort`]); the hub calls apps ([`App`]); [`Shards`] reaches the
+//! other cores.
+//!
+//! A *session* is one connection and dies with it. A *socket* is a namespace joined on a session; when the
+//! session dies it may stay, away, until its client recovers it on another session or its window passes.
 mod app;
+mod call;
+mod commit;
+mod connect;
+mod deliver;
+mod drain;
+mod hub;
+mod ids;
+mod line;
+mod outbox;
+mod plain;
+mod port;
+mod raw;
+mod record;
+mod recover;
+mod request;
+mod save;
+mod session;
+mod shards;
+mod socket;
+mod state;
+mod timers;
 
-pub use api::{Hub, OpenRequest, Opened, Outgoing, PollBody, Protocol, Refusal, Shards, WsPort};
 pub use app::{App, AppEntry, AppSettings, Apps, RecoverySettings};
+pub use engineio::Refusal;
+pub use hub::Hub;
+pub use outbox::Outgoing;
+pub use port::WsPort;
+pub use request::{OpenRequest, Opened, PollBody, Protocol};
 pub use router::Handshake;
+pub use shards::{Page, Shards, SocketInfo, Work};
+pub use state::AppStats;

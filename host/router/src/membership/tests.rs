@@ -7,7 +7,11 @@ use crate::Target;
 
 fn target(rooms: &[&str], except: &[&str]) -> Target {
     let rooms = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect();
-    Target { namespace: "/".into(), rooms: rooms(rooms), except: rooms(except) }
+    Target {
+        namespace: "/".into(),
+        rooms: rooms(rooms),
+        except: rooms(except),
+    }
 }
 
 fn check(membership: &Membership<u32>, rooms: &[&str], except: &[&str], expected: &[u32]) {

@@ -8,7 +8,11 @@ use crate::{Action, Delivery, Target};
 
 fn to(rooms: &[&str], except: &[&str]) -> Target {
     let rooms = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect();
-    Target { namespace: "/".into(), rooms: rooms(rooms), except: rooms(except) }
+    Target {
+        namespace: "/".into(),
+        rooms: rooms(rooms),
+        except: rooms(except),
+    }
 }
 
 #[test]
@@ -17,9 +21,24 @@ fn a_packet_is_meant_for_those_who_were_there_then() {
     stays.join(&"red".into(), 10);
     stays.leave("red", 20);
     stays.join(&"red".into(), 30);
-    for (offset, meant) in [(10, false), (11, true), (20, true), (21, false), (30, false), (31, true)] {
-        assert_eq!(stays.was_meant("/", "me", &to(&["red"], &[]), offset), meant, "offset {offset}");
-        assert_eq!(stays.was_meant("/", "me", &to(&[], &["red"]), offset), !meant, "except, offset {offset}");
+    for (offset, meant) in [
+        (10, false),
+        (11, true),
+        (20, true),
+        (21, false),
+        (30, false),
+        (31, true),
+    ] {
+        assert_eq!(
+            stays.was_meant("/", "me", &to(&["red"], &[]), offset),
+            meant,
+            "offset {offset}"
+        );
+        assert_eq!(
+            stays.was_meant("/", "me", &to(&[], &["red"]), offset),
+            !meant,
+            "except, offset {offset}"
+        );
     }
     assert!(stays.was_meant("/", "me", &to(&["me"], &[]), 1));
     assert!(!stays.was_meant("/", "me", &to(&[], &["me"]), 1));
@@ -41,8 +60,16 @@ fn ended_stays_are_bounded_and_say_from_where_they_are_complete() {
 #[test]
 fn a_replay_follows_membership_changes_after_the_last_one_seen() {
     let mut stays = Stays::default();
-    let act = |rooms: &[&str], action| Delivery { target: to(rooms, &[]), action };
-    let emit = |rooms: &[&str]| act(rooms, Action::Emit(EventData::from_inner(Bytes::from_static(b"\"a\""), vec![])));
+    let act = |rooms: &[&str], action| Delivery {
+        target: to(rooms, &[]),
+        action,
+    };
+    let emit = |rooms: &[&str]| {
+        act(
+            rooms,
+            Action::Emit(EventData::from_inner(Bytes::from_static(b"\"a\""), vec![])),
+        )
+    };
     let log = [
         emit(&["red"]),
         act(&["me"], Action::Join(vec!["red".into()])),
@@ -53,11 +80,13 @@ fn a_replay_follows_membership_changes_after_the_last_one_seen() {
     ];
     let got: Vec<bool> = (1..)
         .zip(&log)
-        .filter_map(|(offset, entry)| match replay(&mut stays, ("/", "me"), 0, offset, entry) {
-            Replayed::Nothing => None,
-            Replayed::Emit(_) => Some(false),
-            Replayed::Disconnected => Some(true),
-        })
+        .filter_map(
+            |(offset, entry)| match replay(&mut stays, ("/", "me"), 0, offset, entry) {
+                Replayed::Nothing => None,
+                Replayed::Emit(_) => Some(false),
+                Replayed::Disconnected => Some(true),
+            },
+        )
         .collect();
     assert_eq!(got, [false, true]);
 }

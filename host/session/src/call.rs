@@ -1,0 +1,130 @@
+//! Calls of an app's handler: one at a time for each socket, in order.
+use std::rc::Rc;
+
+use bytes::Bytes;
+use router::{AckToken, Call, CallKind, Failure};
+use socketio::EventData;
+
+use crate::{
+    App, Hub,
+    hub::start,
+    socket::Job,
+    state::{SocketKey, Task},
+};
+
+impl Hub {
+    /// Starts working through a socket's jobs, unless that is under way.
+    pub(crate) fn work(&self, key: SocketKey) {
+        let begin = self.with(|state, _| {
+            let Some(socket) = state.sockets.get_mut(key) else {
+                return false;
+            };
+            !std::mem::replace(&mut socket.busy, true)
+        });
+        if begin {
+            start(self.clone().run_jobs(key));
+        }
+    }
+
+    /// Calls the handler for each job that waits. `busy` is set until it returns.
+    pub(crate) async fn run_jobs(self, key: SocketKey) {
+        while let Some((code, call, job)) = self.next_job(key) {
+            let outcome = match code.call(call).await {
+                Ok(effects) => self.commit(key, effects).await,
+                Err(failure) => Err(failure),
+            };
+            self.conclude(key, &job, outcome);
+        }
+    }
+
+    /// Takes the next job; none ends the run.
+    fn next_job(&self, key: SocketKey) -> Option<(Rc<dyn App>, Call, Concluding)> {
+        self.with(|state, _| {
+            let socket = state.sockets.get_mut(key)?;
+            let Some(job) = socket.jobs.pop_front() else {
+                socket.busy = false;
+                if let Some(idle) = socket.idle.take() {
+                    // Whoever waited may have given up.
+                    _ = idle.send(());
+                }
+                return None;
+            };
+            let (kind, concluding) = match job {
+                Job::Event { data, ack } => (
+                    CallKind::Event {
+                        data,
+                        ack: ack.map(AckToken),
+                    },
+                    Concluding::Event(ack),
+                ),
+                Job::Ack { token, outcome } => (CallKind::Ack { token, outcome }, Concluding::Event(None)),
+                Job::Disconnect(reason) => (CallKind::Disconnect(reason), Concluding::Disconnect),
+            };
+            let call = Call {
+                socket: Some(socket.view()),
+                kind,
+            };
+            let code = socket.app.code.clone();
+            let queued_max = socket.app.settings.events_queued_max;
+            let caught_up = socket.jobs.len() < queued_max;
+            if let Some(session) = socket
+                .session()
+                .filter(|_| caught_up)
+                .and_then(|key| state.sessions.get_mut(key))
+            {
+                session.wake();
+            }
+            Some((code, call, concluding))
+        })
+    }
+
+    fn conclude(&self, key: SocketKey, job: &Concluding, outcome: Result<(), Failure>) {
+        self.with(|state, now| {
+            if let (Err(failure), Some(socket)) = (&outcome, state.sockets.get(key)) {
+                let app = socket.app.name.clone();
+                tracing::warn!(app = %app, socket = %socket.id, %failure, "a call had no effect");
+                state.line(&app).stats.failures += 1;
+            }
+            match (job, outcome) {
+                (Concluding::Event(Some(id)), Err(failure)) => {
+                    if let Some(socket) = state.sockets.get_mut(key) {
+                        socket.unanswered.retain(|waiting| waiting != id);
+                    }
+                    state.send_ack(key, *id, &failure_ack(&failure), now);
+                }
+                (Concluding::Event(_), _) => {}
+                (Concluding::Disconnect, _) => {
+                    if let Some(socket) = state.sockets.remove(key) {
+                        if socket.is_recoverable() {
+                            state.tasks.push(Task::Forget {
+                                app: socket.app.name.clone(),
+                                id: socket.id,
+                            });
+                        }
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// What is left to do when a call has ended.
+enum Concluding {
+    Event(Option<u64>),
+    Disconnect,
+}
+
+/// What a client's ack is given when the call had no effect: one argument, `{"error":{"code","message"}}`. Says whose
+/// fault it is and nothing of the app's insides.
+fn failure_ack(failure: &Failure) -> EventData {
+    let (code, message) = match failure {
+        Failure::Refused(_) | Failure::Returned(_) => {
+            ("handler_error", "the app's handler returned an error")
+        }
+        Failure::Trapped(_) => ("handler_trapped", "the app's handler crashed"),
+        Failure::Limit(_) => ("handler_limit", "the app's handler hit a limit"),
+        Failure::Unavailable(_) => ("unavailable", "the app cannot run now; try again"),
+    };
+    let inner = format!(r#"{{"error":{{"code":"{code}","message":"{message}"}}}}"#);
+    EventData::from_inner(Bytes::from(inner), Vec::new())
+}

@@ -1,0 +1,246 @@
+//! A call's effects, carried out: all of them or, if the log does not take them, none.
+//!
+//! What others must see goes through the app's log in one append, so that every core and node sees it in one order. What
+//! concerns only the call's own socket is done here, acks held back until the emits before them were delivered.
+use std::sync::Arc;
+
+use router::{Action, Delivery, Effect, Failure, Target};
+use socketio::EventData;
+
+use crate::{
+    Hub,
+    line::DeferredAck,
+    socket::Socket,
+    state::{SocketKey, State},
+};
+
+/// Effects sorted by how they are carried out.
+#[derive(Default)]
+struct Sorted {
+    entries: Vec<Arc<Delivery>>,
+    /// With the number of entries before each.
+    acks: Vec<(usize, u64, EventData)>,
+    volatile: Vec<Delivery>,
+    /// Of the call's own socket, when nothing of the call needs the log.
+    joins: Vec<(bool, router::Room)>,
+    state: Option<bytes::Bytes>,
+}
+
+impl Hub {
+    /// Carries out the effects of one call of `key`'s handler. On an error nothing has happened.
+    pub(crate) async fn commit(&self, key: SocketKey, effects: Vec<Effect>) -> Result<(), Failure> {
+        if effects.is_empty() {
+            return Ok(());
+        }
+        let Some((app, sorted)) = self.with(|state, _| sort(state, key, effects)) else {
+            return Ok(());
+        };
+        self.apply(Some(key), &app, sorted).await
+    }
+
+    /// Carries out effects of a call that is for no socket: a timer's, a push's.
+    pub async fn commit_detached(&self, app: &Arc<str>, effects: Vec<Effect>) -> Result<(), Failure> {
+        let (mut sorted, namespace) = (Sorted::default(), Arc::from("/"));
+        for effect in effects {
+            sorted.add_logged(&namespace, effect);
+        }
+        self.apply(None, app, sorted).await
+    }
+
+    async fn apply(&self, key: Option<SocketKey>, app: &Arc<str>, mut sorted: Sorted) -> Result<(), Failure> {
+        let mut offsets = Vec::new();
+        if !sorted.entries.is_empty() {
+            let appended = self
+                .0
+                .backplane
+                .append(app, std::mem::take(&mut sorted.entries), None)
+                .await;
+            offsets = appended
+                .map_err(|error| Failure::Unavailable(error.to_string()))?
+                .offsets;
+        }
+        let Some(key) = key else {
+            self.emit_volatile(app, sorted.volatile).await;
+            return Ok(());
+        };
+        if !sorted.joins.is_empty() || sorted.state.is_some() {
+            self.with(|state, _| change_own(state, key, app, &mut sorted));
+            self.save(key).await;
+        }
+        self.emit_volatile(app, std::mem::take(&mut sorted.volatile))
+            .await;
+        self.with(|state, now| {
+            let processed = state.line(app).position().1;
+            for (entries_before, id, data) in sorted.acks {
+                let Some(socket) = state.sockets.get(key) else {
+                    return;
+                };
+                let after = entries_before
+                    .checked_sub(1)
+                    .and_then(|last| offsets.get(last))
+                    .copied();
+                let after = after.unwrap_or(socket.barrier);
+                if after <= processed {
+                    state.send_ack(key, id, &data, now);
+                } else {
+                    let deferred = DeferredAck {
+                        socket: key,
+                        id,
+                        data,
+                    };
+                    state.line(app).deferred.entry(after).or_default().push(deferred);
+                }
+            }
+            if let (Some(last), Some(socket)) = (offsets.last(), state.sockets.get_mut(key)) {
+                socket.barrier = *last;
+            }
+        });
+        Ok(())
+    }
+
+    /// To this core's sockets at once, to the others' by publication.
+    async fn emit_volatile(&self, app: &Arc<str>, deliveries: Vec<Delivery>) {
+        for delivery in deliveries {
+            self.with(|state, now| state.volatile(app, &delivery, now));
+            let mut payload = self.0.home.incarnation.to_le_bytes().to_vec();
+            payload.extend_from_slice(&self.0.home.shard.to_le_bytes());
+            payload.extend_from_slice(&delivery.encode());
+            if let Err(error) = self
+                .0
+                .backplane
+                .publish(&volatile_topic(app), payload.into())
+                .await
+            {
+                tracing::debug!(%app, %error, "a volatile event did not leave this core");
+            }
+        }
+    }
+
+    /// A volatile event that another core published.
+    pub(crate) fn receive_volatile(&self, app: &Arc<str>, payload: &bytes::Bytes) {
+        let Some((from, delivery)) = payload.split_at_checked(10) else {
+            return;
+        };
+        let mut own = self.0.home.incarnation.to_le_bytes().to_vec();
+        own.extend_from_slice(&self.0.home.shard.to_le_bytes());
+        if *from == *own {
+            return;
+        }
+        if let Ok(delivery) = Delivery::decode(&payload.slice_ref(delivery)) {
+            self.with(|state, now| state.volatile(app, &delivery, now));
+        }
+    }
+}
+
+/// The topic of an app's volatile events.
+pub(crate) fn volatile_topic(app: &str) -> String {
+    format!("volatile:{app}")
+}
+
+fn sort(state: &mut State, key: SocketKey, effects: Vec<Effect>) -> Option<(Arc<str>, Sorted)> {
+    let socket = state.sockets.get_mut(key)?;
+    let app = socket.app.name.clone();
+    let processed = state.lines.get(&app).map_or(0, |line| line.position().1);
+    // Membership of the own socket goes through the log only if emits around it do: then it must keep its place.
+    let logged = socket.barrier > processed || effects.iter().any(|effect| needs_log(socket, effect));
+    let mut sorted = Sorted::default();
+    for effect in effects {
+        match effect {
+            Effect::Ack { token, data } => {
+                if let Some(place) = socket.unanswered.iter().position(|id| *id == token.0) {
+                    socket.unanswered.swap_remove(place);
+                    sorted.acks.push((sorted.entries.len(), token.0, data));
+                }
+            }
+            Effect::SetState(bytes) => sorted.state = Some(bytes),
+            Effect::Join { target, rooms } if !logged && is_own(socket, &target) => {
+                sorted.joins.extend(rooms.into_iter().map(|room| (true, room)));
+            }
+            Effect::Leave { target, rooms } if !logged && is_own(socket, &target) => {
+                sorted.joins.extend(rooms.into_iter().map(|room| (false, room)));
+            }
+            other => sorted.add_logged(&socket.namespace, other),
+        }
+    }
+    Some((app, sorted))
+}
+
+impl Sorted {
+    /// `namespace` is that of the call's socket: emits to one socket do not name another.
+    fn add_logged(&mut self, namespace: &Arc<str>, effect: Effect) {
+        let (target, action) = match effect {
+            Effect::Emit {
+                target,
+                data,
+                volatile: true,
+            } => {
+                self.volatile.push(Delivery {
+                    target,
+                    action: Action::Emit(data),
+                });
+                return;
+            }
+            Effect::Emit {
+                target,
+                data,
+                volatile: false,
+            } => (target, Action::Emit(data)),
+            Effect::Join { target, rooms } => (target, Action::Join(rooms)),
+            Effect::Leave { target, rooms } => (target, Action::Leave(rooms)),
+            Effect::Disconnect { target, close } => (target, Action::Disconnect { close }),
+            Effect::EmitWithAck {
+                socket,
+                data,
+                token,
+                timeout_ms,
+            } => {
+                let target = Target {
+                    namespace: namespace.clone(),
+                    rooms: vec![socket],
+                    except: Vec::new(),
+                };
+                (
+                    target,
+                    Action::EmitWithAck {
+                        data,
+                        token,
+                        timeout_ms,
+                    },
+                )
+            }
+            // Only a call for a socket has an event to answer or a state to set.
+            Effect::Ack { .. } | Effect::SetState(_) => return,
+        };
+        self.entries.push(Arc::new(Delivery { target, action }));
+    }
+}
+
+fn needs_log(socket: &Socket, effect: &Effect) -> bool {
+    match effect {
+        Effect::Emit { volatile, .. } => !volatile,
+        Effect::EmitWithAck { .. } | Effect::Disconnect { .. } => true,
+        Effect::Join { target, .. } | Effect::Leave { target, .. } => !is_own(socket, target),
+        Effect::Ack { .. } | Effect::SetState(_) => false,
+    }
+}
+
+/// Whether a target is just this socket.
+fn is_own(socket: &Socket, target: &Target) -> bool {
+    target.namespace == socket.namespace
+        && target.except.is_empty()
+        && matches!(target.rooms.as_slice(), [room] if *room == socket.id)
+}
+
+fn change_own(state: &mut State, key: SocketKey, app: &Arc<str>, sorted: &mut Sorted) {
+    let processed = state.line(app).position().1;
+    for (join, room) in std::mem::take(&mut sorted.joins) {
+        if join {
+            state.join(key, &room, processed);
+        } else {
+            state.leave(key, &room, processed);
+        }
+    }
+    if let (Some(bytes), Some(socket)) = (sorted.state.take(), state.sockets.get_mut(key)) {
+        socket.state = bytes;
+    }
+}

@@ -1,0 +1,266 @@
+//! Joining a namespace: recovery if the client claims one, else the handler's word.
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use router::{Call, CallKind, DisconnectReason, Effect, Epoch, Failure, Position};
+use socketio::{RecoveryClaim, encode};
+use tokio::sync::oneshot;
+
+use crate::{
+    AppEntry, Hub,
+    commit::volatile_topic,
+    line::Log,
+    record::Progress,
+    session::Dialect,
+    socket::{Phase, Socket},
+    state::{SessionKey, SocketKey, State},
+};
+
+impl Hub {
+    /// Carries a client's wish to join a namespace to its end.
+    pub(crate) async fn connect(
+        self,
+        session: SessionKey,
+        namespace: Arc<str>,
+        auth: Option<String>,
+        claim: Option<RecoveryClaim>,
+    ) {
+        let Some(app) = self.with(|state, _| state.sessions.get(session).map(|session| session.app.clone()))
+        else {
+            return;
+        };
+        if let Err(error) = self.open_line(&app).await {
+            tracing::warn!(app = %app.name, %error, "the app's log cannot be read");
+            return self.refuse(session, &namespace, &Failure::Unavailable(error.to_string()));
+        }
+        if let Some(claim) = claim.filter(|_| app.settings.recovery.is_some()) {
+            if self.recover(session, &app, &namespace, &claim).await {
+                return;
+            }
+        }
+        let Some((key, call)) =
+            self.with(|state, _| self.begin_connect(state, session, namespace.clone(), auth))
+        else {
+            return;
+        };
+        match app.code.call(call).await {
+            Ok(effects) => {
+                self.save(key).await;
+                self.accept(key, effects).await;
+            }
+            Err(failure) => {
+                self.with(|state, _| {
+                    state.unlink(key);
+                    state.sockets.remove(key);
+                });
+                self.with(|state, _| {
+                    state.line(&app.name).stats.failures += u64::from(!is_refusal(&failure))
+                });
+                self.refuse(session, &namespace, &failure);
+            }
+        }
+    }
+
+    /// The socket of a raw session exists from the start, so that messages find their queue.
+    pub(crate) fn create_socket(
+        &self,
+        state: &mut State,
+        session: SessionKey,
+        namespace: Arc<str>,
+    ) -> Option<SocketKey> {
+        let app = state.sessions.get(session)?.app.clone();
+        let (epoch, processed) = state.line(&app.name).position();
+        let progress = Progress {
+            epoch,
+            born: processed,
+            sent: 0,
+            through: processed,
+        };
+        let key = state
+            .sockets
+            .insert(Socket::new(app, namespace, session, progress));
+        state.sessions.get_mut(session)?.sockets.push(key);
+        Some(key)
+    }
+
+    fn begin_connect(
+        &self,
+        state: &mut State,
+        session: SessionKey,
+        namespace: Arc<str>,
+        auth: Option<String>,
+    ) -> Option<(SocketKey, Call)> {
+        let mut handshake = (*state.sessions.get(session)?.handshake).clone();
+        handshake.auth = auth;
+        let key = match state.socket_of(session, &namespace) {
+            Some(key) => key,
+            None => self.create_socket(state, session, namespace)?,
+        };
+        let call = Call {
+            socket: Some(state.sockets.get(key)?.view()),
+            kind: CallKind::Connect(handshake),
+        };
+        Some((key, call))
+    }
+
+    /// The handler said yes: the socket is live, the client is told, and what the handler did happens.
+    async fn accept(&self, key: SocketKey, effects: Vec<Effect>) {
+        let live = self.with(|state, now| {
+            let live = go_live(state, key)?;
+            state.settle(live, now);
+            Some(())
+        });
+        if let Err(failure) = self.commit(key, effects).await {
+            self.with(|state, now| {
+                tracing::warn!(%failure, "what handle-connect did was lost; the client is asked to come again");
+                state.disconnect(key, true, now);
+            });
+        }
+        if live.is_none() {
+            self.with(|state, _| state.farewell(key, DisconnectReason::TransportError));
+        }
+        // The connect call kept the socket busy: what arrived meanwhile is worked through now.
+        self.clone().run_jobs(key).await;
+    }
+
+    /// Tells a client that it may not join; closes a raw one, which knows no other way.
+    pub(crate) fn refuse(&self, session: SessionKey, namespace: &str, failure: &Failure) {
+        let (message, data) = match failure {
+            Failure::Refused(refusal) => (refusal.message.as_str(), refusal.data.as_deref()),
+            Failure::Returned(_) | Failure::Trapped(_) | Failure::Limit(_) => {
+                ("the app's handler failed", None)
+            }
+            Failure::Unavailable(_) => ("the app cannot run now; try again", None),
+        };
+        if !is_refusal(failure) {
+            tracing::warn!(%namespace, %failure, "a client could not join");
+        }
+        self.with(|state, now| {
+            let Some(found) = state.sessions.get_mut(session) else {
+                return;
+            };
+            match &mut found.dialect {
+                Dialect::SocketIo(socketio) => {
+                    socketio.remove(namespace);
+                    found.send(&[encode::connect_error(namespace, message, data)], now);
+                }
+                Dialect::Messages => found.close(engineio::CloseReason::ServerClose, now),
+            }
+            state.settle(session, now);
+        });
+    }
+
+    /// Reads an app's log on this core from now on; once. Sockets that a process before this one left are taken in.
+    pub async fn open_line(&self, app: &std::rc::Rc<AppEntry>) -> Result<(), backplane::Error> {
+        loop {
+            let wait = self.with(|state, _| match &mut state.line(&app.name).log {
+                Log::Open { .. } => Err(true),
+                Log::Opening(waiting) => {
+                    let (send, receive) = oneshot::channel();
+                    waiting.push(send);
+                    Ok(receive)
+                }
+                closed @ Log::Closed => {
+                    *closed = Log::Opening(Vec::new());
+                    Err(false)
+                }
+            });
+            match wait {
+                Err(true) => return Ok(()),
+                Err(false) => break,
+                Ok(opened) => _ = opened.await,
+            }
+        }
+        let opened = self.open_log(app).await;
+        let log = match &opened {
+            Ok(start) => Log::Open {
+                epoch: start.epoch,
+                processed: start.offset,
+            },
+            Err(_) => Log::Closed,
+        };
+        self.with(|state, _| {
+            let line = state.line(&app.name);
+            line.stats.log_offset = line.position().1;
+            if let Log::Opening(waiting) = std::mem::replace(&mut line.log, log) {
+                waiting.into_iter().for_each(|waiting| _ = waiting.send(()));
+            }
+        });
+        let start = opened?;
+        if app.settings.recovery.is_some() {
+            self.restore(app, start.epoch).await?;
+        }
+        Ok(())
+    }
+
+    async fn open_log(&self, app: &AppEntry) -> Result<Position, backplane::Error> {
+        let window = app.settings.recovery.map_or(
+            backplane::Window {
+                age: std::time::Duration::ZERO,
+                packets_max: 0,
+                bytes_max: 0,
+            },
+            |recovery| backplane::Window {
+                age: recovery.window,
+                packets_max: recovery.packets_max,
+                bytes_max: recovery.bytes_max,
+            },
+        );
+        self.0.backplane.retain(&app.name, window).await?;
+        let mut volatile = self.0.backplane.subscribe(&volatile_topic(&app.name)).await?;
+        let mut tail = self.0.backplane.tail(&app.name).await?;
+        let (hub, name) = (self.clone(), app.name.clone());
+        tokio::task::spawn_local(async move {
+            while let Some((position, delivery)) = tail.entries.next().await {
+                hub.with(|state, now| state.process(&name, position, &delivery, now));
+            }
+        });
+        let (hub, name) = (self.clone(), app.name.clone());
+        tokio::task::spawn_local(async move {
+            while let Some(payload) = volatile.next().await {
+                hub.receive_volatile(&name, &payload);
+            }
+        });
+        Ok(tail.start)
+    }
+}
+
+/// Makes a connecting socket live and sends its CONNECT. `None` if its session ended meanwhile.
+fn go_live(state: &mut State, key: SocketKey) -> Option<SessionKey> {
+    let socket = state.sockets.get_mut(key)?;
+    let Phase::Connecting { session } = socket.phase else {
+        return None;
+    };
+    let line = state.lines.get_mut(&socket.app.name)?;
+    let (epoch, processed): (Epoch, u64) = line.position();
+    // Born here: nothing earlier is meant for it.
+    socket.progress = Progress {
+        epoch,
+        born: processed,
+        sent: 0,
+        through: processed,
+    };
+    line.members.insert(&socket.namespace, socket.id.clone(), key);
+    socket.phase = Phase::Live { session };
+    send_connect(state, session, key);
+    Some(session)
+}
+
+/// Tells a client that it is connected, with its id and, if it may recover, its `pid`.
+pub(crate) fn send_connect(state: &mut State, session: SessionKey, key: SocketKey) {
+    let (Some(socket), Some(found)) = (state.sockets.get(key), state.sessions.get_mut(session)) else {
+        return;
+    };
+    if let Dialect::SocketIo(socketio) = &mut found.dialect {
+        socketio.accept(&socket.namespace);
+        let pid = socket
+            .is_recoverable()
+            .then(|| crate::ids::pid(&socket.secret, &socket.id));
+        let packet = encode::connect(&socket.namespace, &socket.id, pid.as_deref());
+        found.send(&[packet], tokio::time::Instant::now().into_std());
+    }
+}
+
+fn is_refusal(failure: &Failure) -> bool {
+    matches!(failure, Failure::Refused(_))
+}

@@ -1,0 +1,439 @@
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Instant,
+};
+
+use backplane::Backplane;
+use bytes::Bytes;
+use engineio::{CloseReason, Transport};
+use futures_util::future::LocalBoxFuture;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::{
+    AppEntry, AppStats, OpenRequest, Opened, PollBody, Protocol, Refusal, Shards, WsPort, ids,
+    outbox::Outbox,
+    plain::PlainLink,
+    record::Home,
+    session::{Dialect, Link, Session},
+    shards::Work,
+    socket::Phase,
+    state::{SessionKey, SocketKey, State, Task},
+};
+
+/// The sessions of one core. Cheap to clone; stays on its thread, which must run a tokio `LocalSet`.
+#[derive(Clone)]
+pub struct Hub(pub(crate) Rc<Core>);
+
+pub(crate) struct Core {
+    pub(crate) home: Home,
+    pub(crate) shards: Shards,
+    pub(crate) backplane: Arc<dyn Backplane>,
+    /// Never borrowed across an await, nor while an app is called.
+    state: RefCell<State>,
+    /// The first timer changed.
+    rearmed: Notify,
+}
+
+impl Hub {
+    /// Starts the hub of core `shard`: its timers and its inbox run as local tasks of the current `LocalSet`, until that
+    /// ends. `incarnation` is drawn once for all cores of a process ([`Hub::incarnation`]).
+    pub fn start(
+        shard: u16,
+        incarnation: u64,
+        shards: Shards,
+        mut inbox: mpsc::UnboundedReceiver<Work>,
+        backplane: Arc<dyn Backplane>,
+    ) -> Self {
+        let hub = Self(Rc::new(Core {
+            home: Home { incarnation, shard },
+            shards,
+            backplane,
+            state: RefCell::default(),
+            rearmed: Notify::new(),
+        }));
+        let posted = hub.clone();
+        tokio::task::spawn_local(async move {
+            while let Some(work) = inbox.recv().await {
+                tokio::task::spawn_local(work(posted.clone()));
+            }
+        });
+        tokio::task::spawn_local(hub.clone().run_timers());
+        hub
+    }
+
+    /// A new identity for a process.
+    pub fn incarnation() -> u64 {
+        u64::from_le_bytes(ids::random())
+    }
+
+    pub fn shards(&self) -> &Shards {
+        &self.0.shards
+    }
+
+    /// Whether a new session would be refused now (draining, limits): ask before answering 101.
+    pub fn admits(&self, app: &AppEntry) -> Result<(), Refusal> {
+        self.with(|state, _| {
+            let here = state
+                .sessions
+                .values()
+                .filter(|session| session.app.name == app.name)
+                .count();
+            // Each core takes its share, so that no counter is shared.
+            let share = app.settings.sessions_max.div_ceil(self.0.shards.count());
+            if state.draining || here >= share {
+                Err(Refusal::Unavailable)
+            } else {
+                Ok(())
+            }
+        })
+    }
+
+    /// Opens a session by a polling handshake.
+    pub fn open_polling(&self, request: OpenRequest) -> Result<Opened, Refusal> {
+        if request.protocol == Protocol::WebSocket {
+            return Err(Refusal::TransportUnknown);
+        }
+        self.admits(&request.app)?;
+        let (send, mut receive) = oneshot::channel();
+        let sid = self.with(|state, now| {
+            let key = self.open(state, request, Transport::Polling, now);
+            let session = state.sessions.get_mut(key)?;
+            let sid = session.sid.clone();
+            session.poll = Some(send);
+            if let Link::Engine(engine) = &mut session.link {
+                // The open packet is the first payload: the handshake is its poll.
+                engine.handle_poll(&session.app.settings.engine, now).ok()?;
+            }
+            state.flush(key, now);
+            Some(sid)
+        });
+        match (sid, receive.try_recv()) {
+            (Some(sid), Ok(body)) => Ok(Opened {
+                sid,
+                body: PollBody(body),
+            }),
+            _ => Err(Refusal::Unavailable),
+        }
+    }
+
+    /// Opens a session by a WebSocket; call once the 101 is sent, on the thread where the socket will be driven.
+    pub fn open_websocket(&self, request: OpenRequest) -> Result<WsPort, Refusal> {
+        self.admits(&request.app)?;
+        self.with(|state, now| {
+            let key = self.open(state, request, Transport::WebSocket, now);
+            let session = state.sessions.get_mut(key).ok_or(Refusal::Unavailable)?;
+            let outbox = Outbox::default();
+            session.outbox = Some(outbox.clone());
+            let port = WsPort::new(self.clone(), key, session.websockets, outbox);
+            state.flush(key, now);
+            Ok(port)
+        })
+    }
+
+    fn open(&self, state: &mut State, request: OpenRequest, via: Transport, now: Instant) -> SessionKey {
+        let OpenRequest {
+            app,
+            protocol,
+            handshake,
+        } = request;
+        let sid = ids::new_sid(self.0.home.shard);
+        let settings = &app.settings;
+        let link = match protocol {
+            Protocol::SocketIo | Protocol::EngineIo => {
+                Link::Engine(engineio::Connection::new(&sid, &settings.engine, via, now))
+            }
+            Protocol::WebSocket => Link::Plain(PlainLink::new(settings.engine.ping_interval, now)),
+        };
+        let dialect = match protocol {
+            Protocol::SocketIo => Dialect::SocketIo(socketio::Connection::new(settings.connect_timeout, now)),
+            Protocol::EngineIo | Protocol::WebSocket => Dialect::Messages,
+        };
+        state.line(&app.name).stats.opened += 1;
+        let key = state.sessions.insert(Session {
+            sid: sid.clone(),
+            app,
+            handshake: Rc::new(handshake),
+            link,
+            dialect,
+            sockets: Vec::new(),
+            poll: None,
+            polls: 0,
+            outbox: None,
+            websockets: 0,
+            unpolled_bytes: 0,
+            due: None,
+            waiting: Vec::new(),
+        });
+        state.sids.insert(sid, key);
+        if let Some(namespace) = protocol.raw_namespace() {
+            let namespace = namespace.into();
+            self.create_socket(state, key, namespace);
+            state.tasks.push(Task::Connect {
+                session: key,
+                namespace: protocol.raw_namespace().unwrap_or_default().into(),
+                auth: None,
+                claim: None,
+            });
+        }
+        key
+    }
+
+    /// Answers a GET with packets, when there are some. From any core; dropping the future tells the session that the
+    /// request was aborted.
+    pub fn poll(&self, app: &str, sid: &str) -> LocalBoxFuture<'static, Result<PollBody, Refusal>> {
+        self.at_home(app, sid, |hub, app, sid| {
+            Box::pin(async move { hub.poll_here(&app, &sid).await })
+        })
+    }
+
+    async fn poll_here(&self, app: &str, sid: &str) -> Result<PollBody, Refusal> {
+        let (send, receive) = oneshot::channel();
+        let (key, poll) = self.with(|state, now| {
+            let key = state.find(app, sid)?;
+            let session = state.sessions.get_mut(key).ok_or(Refusal::SessionUnknown)?;
+            let Link::Engine(engine) = &mut session.link else {
+                return Err(Refusal::BadRequest);
+            };
+            let accepted = engine.handle_poll(&session.app.settings.engine, now);
+            if accepted.is_ok() {
+                session.polls = session.polls.wrapping_add(1);
+                session.poll = Some(send);
+            }
+            let poll = session.polls;
+            state.settle(key, now);
+            accepted.map(|()| (key, poll))
+        })?;
+        let mut aborted = AbortedPoll {
+            hub: Some(self),
+            key,
+            poll,
+        };
+        let body = receive.await;
+        aborted.hub = None;
+        body.map(PollBody).map_err(|_| Refusal::SessionUnknown)
+    }
+
+    /// Takes a POST's whole body. Answers once it is taken in and the handlers are not too far behind (which is when
+    /// the client sends its next).
+    pub fn post(&self, app: &str, sid: &str, body: Bytes) -> LocalBoxFuture<'static, Result<(), Refusal>> {
+        self.at_home(app, sid, |hub, app, sid| {
+            Box::pin(async move {
+                let key = hub.with(|state, now| {
+                    let key = state.find(&app, &sid)?;
+                    let session = state.sessions.get_mut(key).ok_or(Refusal::SessionUnknown)?;
+                    let Link::Engine(engine) = &mut session.link else {
+                        return Err(Refusal::BadRequest);
+                    };
+                    let taken = engine.handle_post(&session.app.settings.engine, &body, now);
+                    state.settle(key, now);
+                    taken.map(|()| key)
+                })?;
+                poll_fn(|cx| hub.poll_caught_up(key, cx)).await;
+                Ok(())
+            })
+        })
+    }
+
+    /// Closes a session because of a request that breaks the protocol in a way only HTTP sees (an octet-stream POST).
+    pub fn abandon(&self, app: &str, sid: &str) {
+        let done = self.at_home(app, sid, |hub, app, sid| {
+            Box::pin(async move {
+                hub.with(|state, now| {
+                    let key = state.find(&app, &sid)?;
+                    if let Some(session) = state.sessions.get_mut(key) {
+                        session.close(CloseReason::ParseError, now);
+                    }
+                    state.settle(key, now);
+                    Ok(())
+                })
+            })
+        });
+        tokio::task::spawn_local(done);
+    }
+
+    /// Whether `sid` is a living session of `app`: asked before a 101 and for odd methods.
+    pub fn check(&self, app: &str, sid: &str) -> LocalBoxFuture<'static, Result<(), Refusal>> {
+        self.at_home(app, sid, |hub, app, sid| {
+            Box::pin(async move { hub.with(|state, _| state.find(&app, &sid).map(drop)) })
+        })
+    }
+
+    /// Attaches an upgrading WebSocket; on the session's home thread (see [`Shards::run_at_home`]).
+    pub fn attach_websocket(&self, app: &str, sid: &str) -> Result<WsPort, Refusal> {
+        self.with(|state, now| {
+            let key = state.find(app, sid)?;
+            let session = state.sessions.get_mut(key).ok_or(Refusal::SessionUnknown)?;
+            let Link::Engine(engine) = &mut session.link else {
+                return Err(Refusal::BadRequest);
+            };
+            engine.handle_websocket(&session.app.settings.engine, now)?;
+            let outbox = Outbox::default();
+            session.outbox = Some(outbox.clone());
+            session.websockets = session.websockets.wrapping_add(1);
+            let port = WsPort::new(self.clone(), key, session.websockets, outbox);
+            state.settle(key, now);
+            Ok(port)
+        })
+    }
+
+    /// Counters of an app on this core.
+    pub(crate) fn stats(&self, app: &Arc<str>) -> AppStats {
+        self.with(|state, _| {
+            let mut stats = state.lines.get(app).map(|line| line.stats).unwrap_or_default();
+            let of_app = |entry: &Rc<AppEntry>| entry.name == *app;
+            stats.sessions = state
+                .sessions
+                .values()
+                .filter(|session| of_app(&session.app))
+                .count() as u64;
+            for socket in state.sockets.values().filter(|socket| of_app(&socket.app)) {
+                match socket.phase {
+                    Phase::Live { .. } | Phase::Replaying { .. } => stats.sockets += 1,
+                    Phase::Away { .. } => stats.away += 1,
+                    Phase::Connecting { .. } | Phase::Orphaned | Phase::Leaving => {}
+                }
+            }
+            stats
+        })
+    }
+
+    /// Runs `act` on the home of `sid`, with owned names, here or there.
+    fn at_home<R: Send + 'static>(
+        &self,
+        app: &str,
+        sid: &str,
+        act: impl FnOnce(Hub, Arc<str>, Arc<str>) -> LocalBoxFuture<'static, Result<R, Refusal>> + Send + 'static,
+    ) -> LocalBoxFuture<'static, Result<R, Refusal>> {
+        let (app, sid): (Arc<str>, Arc<str>) = (app.into(), sid.into());
+        match ids::home_of(&sid) {
+            None => Box::pin(async { Err(Refusal::SessionUnknown) }),
+            Some(shard) if shard == self.0.home.shard => act(self.clone(), app, sid),
+            Some(shard) => {
+                let asked = self.0.shards.ask(shard, move |hub| act(hub, app, sid));
+                Box::pin(async move { asked.await.unwrap_or(Err(Refusal::SessionUnknown)) })
+            }
+        }
+    }
+
+    /// Ready when no socket of the session has more events waiting than its app allows.
+    pub(crate) fn poll_caught_up(&self, key: SessionKey, cx: &mut Context<'_>) -> Poll<()> {
+        self.with(|state, _| {
+            let Some(session) = state.sessions.get_mut(key) else {
+                return Poll::Ready(());
+            };
+            let queued_max = session.app.settings.events_queued_max;
+            let behind = |socket: &SocketKey| {
+                state
+                    .sockets
+                    .get(*socket)
+                    .is_some_and(|s| s.jobs.len() >= queued_max)
+            };
+            if !session.sockets.iter().any(behind) {
+                return Poll::Ready(());
+            }
+            session.waiting.push(cx.waker().clone());
+            Poll::Pending
+        })
+    }
+
+    /// Mutates the state, then carries out what that left to do. Everything that happens on a core goes through here.
+    pub(crate) fn with<R>(&self, mutate: impl FnOnce(&mut State, Instant) -> R) -> R {
+        let now = tokio::time::Instant::now().into_std();
+        let (result, tasks) = {
+            let mut state = self.0.state.borrow_mut();
+            let result = mutate(&mut state, now);
+            (result, std::mem::take(&mut state.tasks))
+        };
+        for task in tasks {
+            self.perform(task);
+        }
+        result
+    }
+
+    fn perform(&self, task: Task) {
+        match task {
+            Task::Rearm => self.0.rearmed.notify_one(),
+            Task::Work(socket) => self.work(socket),
+            Task::Connect {
+                session,
+                namespace,
+                auth,
+                claim,
+            } => {
+                start(self.clone().connect(session, namespace, auth, claim));
+            }
+            Task::Save(socket) => {
+                let hub = self.clone();
+                start(async move { hub.save(socket).await });
+            }
+            Task::Forget { app, id } => start(self.clone().forget(app, id)),
+        }
+    }
+
+    async fn run_timers(self) {
+        loop {
+            let next = self.0.state.borrow().timers.next();
+            let rearmed = self.0.rearmed.notified();
+            match next {
+                None => rearmed.await,
+                Some(due) => tokio::select! {
+                    () = tokio::time::sleep_until(due.into()) => self.with(super::state::State::fire),
+                    () = rearmed => {}
+                },
+            }
+        }
+    }
+}
+
+impl State {
+    /// The living session `sid`, if it is one of `app`.
+    fn find(&self, app: &str, sid: &str) -> Result<SessionKey, Refusal> {
+        let key = *self.sids.get(sid).ok_or(Refusal::SessionUnknown)?;
+        match self.sessions.get(key) {
+            Some(session) if *session.app.name == *app => Ok(key),
+            _ => Err(Refusal::SessionUnknown),
+        }
+    }
+}
+
+/// Polls a future once, here, and gives it to the runtime only if it must wait: most work ends at once.
+pub(crate) fn start(work: impl Future<Output = ()> + 'static) {
+    let mut work = Box::pin(work);
+    // Woken or not, it is polled again when spawned.
+    if work
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+        .is_pending()
+    {
+        tokio::task::spawn_local(work);
+    }
+}
+
+/// Tells the session, when dropped, that the client gave up its GET.
+struct AbortedPoll<'a> {
+    hub: Option<&'a Hub>,
+    key: SessionKey,
+    poll: u32,
+}
+
+impl Drop for AbortedPoll<'_> {
+    fn drop(&mut self) {
+        let Some(hub) = self.hub else { return };
+        hub.with(|state, now| {
+            let Some(session) = state.sessions.get_mut(self.key) else {
+                return;
+            };
+            if session.polls != self.poll || session.poll.take().is_none() {
+                return;
+            }
+            if let Link::Engine(engine) = &mut session.link {
+                engine.handle_poll_gone(&session.app.settings.engine, now);
+            }
+            state.settle(self.key, now);
+        });
+    }
+}

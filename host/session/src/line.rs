@@ -1,0 +1,48 @@
+//! An app on one core: who is in which room, and how far its log has been read.
+use std::collections::BTreeMap;
+
+use router::{Epoch, Membership};
+use socketio::EventData;
+use tokio::sync::oneshot;
+
+use crate::state::{AppStats, SocketKey};
+
+/// One app's line on this core: made when its first session opens, kept for good (an idle one is a few empty maps).
+#[derive(Default)]
+pub(crate) struct Line {
+    pub(crate) members: Membership<SocketKey>,
+    pub(crate) log: Log,
+    /// Acks that must not overtake emits of the same handler: sent once the offset was delivered.
+    pub(crate) deferred: BTreeMap<u64, Vec<DeferredAck>>,
+    pub(crate) stats: AppStats,
+}
+
+/// Whether the app's log is being read here.
+#[derive(Default)]
+pub(crate) enum Log {
+    #[default]
+    Closed,
+    /// One task opens it; the others wait for that.
+    Opening(Vec<oneshot::Sender<()>>),
+    Open {
+        epoch: Epoch,
+        /// Entries up to here have been delivered on this core.
+        processed: u64,
+    },
+}
+
+pub(crate) struct DeferredAck {
+    pub(crate) socket: SocketKey,
+    pub(crate) id: u64,
+    pub(crate) data: EventData,
+}
+
+impl Line {
+    /// The epoch and the last offset delivered here. Only sockets ask, and those exist only on an open line.
+    pub(crate) fn position(&self) -> (Epoch, u64) {
+        match self.log {
+            Log::Open { epoch, processed } => (epoch, processed),
+            Log::Closed | Log::Opening(_) => (Epoch(0), 0),
+        }
+    }
+}

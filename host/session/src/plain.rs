@@ -1,0 +1,77 @@
+//! Liveness of a plain WebSocket, without input or output: it has no Engine.IO heartbeat, so the WebSocket's own pings
+//! stand in for it, on the same settings.
+use std::time::{Duration, Instant};
+
+/// What a plain WebSocket's clock asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Tick {
+    /// Send a ping.
+    Ping,
+    /// Nothing was heard in time: close.
+    Dead,
+    /// Too early.
+    Nothing,
+}
+
+#[derive(Debug)]
+pub(crate) struct PlainLink {
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The next ping is due.
+    Quiet(Instant),
+    /// A ping went out; a sign of life is due.
+    Asked(Instant),
+}
+
+impl PlainLink {
+    pub(crate) fn new(ping_interval: Duration, now: Instant) -> Self {
+        Self {
+            state: State::Quiet(now + ping_interval),
+        }
+    }
+
+    pub(crate) fn timeout(&self) -> Instant {
+        match self.state {
+            State::Quiet(due) | State::Asked(due) => due,
+        }
+    }
+
+    /// Anything arrived.
+    pub(crate) fn handle_life(&mut self, ping_interval: Duration, now: Instant) {
+        self.state = State::Quiet(now + ping_interval);
+    }
+
+    pub(crate) fn handle_timeout(&mut self, ping_timeout: Duration, now: Instant) -> Tick {
+        match self.state {
+            State::Quiet(due) if now >= due => {
+                self.state = State::Asked(now + ping_timeout);
+                Tick::Ping
+            }
+            State::Asked(due) if now >= due => Tick::Dead,
+            _ => Tick::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asks_then_gives_up() {
+        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        let mut link = PlainLink::new(second * 25, start);
+        assert_eq!(
+            link.handle_timeout(second * 20, start + second * 24),
+            Tick::Nothing
+        );
+        assert_eq!(link.handle_timeout(second * 20, start + second * 25), Tick::Ping);
+        link.handle_life(second * 25, start + second * 30);
+        assert_eq!(link.timeout(), start + second * 55);
+        assert_eq!(link.handle_timeout(second * 20, start + second * 55), Tick::Ping);
+        assert_eq!(link.handle_timeout(second * 20, start + second * 75), Tick::Dead);
+    }
+}

@@ -1,0 +1,131 @@
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use engineio::{CloseReason, Message};
+
+use crate::{Hub, Outgoing, outbox::Outbox, session::Link, state::SessionKey};
+
+/// A WebSocket's side of its session. Dropping it tells the session that the connection is gone.
+pub struct WsPort {
+    hub: Hub,
+    key: SessionKey,
+    /// Which of the session's WebSockets this is: an older one has nothing to say any more.
+    websocket: u32,
+    outbox: Outbox,
+    /// The client sent a close frame.
+    clean: bool,
+}
+
+impl WsPort {
+    pub(crate) fn new(hub: Hub, key: SessionKey, websocket: u32, outbox: Outbox) -> Self {
+        Self {
+            hub,
+            key,
+            websocket,
+            outbox,
+            clean: false,
+        }
+    }
+
+    /// A text frame arrived. UTF-8 has been checked.
+    pub fn receive_text(&mut self, text: Bytes) {
+        self.receive(Message::Text(text));
+    }
+
+    pub fn receive_binary(&mut self, bytes: Bytes) {
+        self.receive(Message::Binary(bytes));
+    }
+
+    /// A WebSocket-level ping or pong arrived: a plain WebSocket's sign of life.
+    pub fn receive_pong(&mut self) {
+        self.hub.with(|state, now| {
+            let Some(session) = state.sessions.get_mut(self.key) else {
+                return;
+            };
+            if let Link::Plain(plain) = &mut session.link {
+                plain.handle_life(session.app.settings.engine.ping_interval, now);
+            }
+        });
+    }
+
+    /// A close frame arrived.
+    pub fn receive_close(&mut self) {
+        self.clean = true;
+    }
+
+    fn receive(&mut self, message: Message) {
+        self.hub.with(|state, now| {
+            let Some(session) = state.sessions.get_mut(self.key) else {
+                return;
+            };
+            if session.websockets != self.websocket {
+                return;
+            }
+            let settings = &session.app.settings.engine;
+            match &mut session.link {
+                Link::Engine(engine) => {
+                    match message {
+                        Message::Text(text) => engine.handle_text(settings, text, now),
+                        Message::Binary(bytes) => engine.handle_binary(settings, bytes, now),
+                    }
+                    state.settle(self.key, now);
+                }
+                Link::Plain(plain) => {
+                    plain.handle_life(settings.ping_interval, now);
+                    state.receive(self.key, message, now);
+                }
+                Link::Ended => {}
+            }
+        });
+    }
+
+    /// Whether more may be read now; `Pending` while the session's handlers are behind (back-pressure).
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.hub.poll_caught_up(self.key, cx)
+    }
+
+    /// The next frame to write. What was taken counts as written: take only what the socket can.
+    pub fn poll_outgoing(&mut self, cx: &mut Context<'_>) -> Poll<Outgoing> {
+        let next = self.outbox.poll_pop(cx);
+        if next.is_ready() && self.outbox.bytes() == 0 {
+            self.hub.wake_waiting(self.key);
+        }
+        next
+    }
+}
+
+impl Drop for WsPort {
+    fn drop(&mut self) {
+        self.hub.with(|state, now| {
+            let Some(session) = state.sessions.get_mut(self.key) else {
+                return;
+            };
+            if session.websockets != self.websocket {
+                return;
+            }
+            session.outbox = None;
+            if let Link::Engine(engine) = &mut session.link {
+                engine.handle_websocket_gone(&session.app.settings.engine, self.clean, now);
+                state.settle(self.key, now);
+            } else {
+                let reason = if self.clean {
+                    CloseReason::ClientClose
+                } else {
+                    CloseReason::TransportError
+                };
+                state.end_session(self.key, reason, now);
+            }
+        });
+    }
+}
+
+impl Hub {
+    /// A client took what waited for it: replays go on.
+    fn wake_waiting(&self, key: SessionKey) {
+        self.with(|state, _| {
+            if let Some(session) = state.sessions.get_mut(key) {
+                session.wake();
+            }
+        });
+    }
+}

@@ -1,0 +1,173 @@
+//! What is stored of a socket so that it can be recovered elsewhere: written as it changes, not when it leaves, since a
+//! dead node cannot write.
+use std::sync::Arc;
+
+use bytes::Bytes;
+use router::{Epoch, Position, Stays};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Secret;
+
+/// A socket as stored under its id in the app's bucket of sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) home: Home,
+    pub(crate) namespace: Arc<str>,
+    pub(crate) secret: Secret,
+    pub(crate) stays: Stays,
+    pub(crate) state: Bytes,
+    pub(crate) progress: Progress,
+}
+
+/// The process and core that owns a socket. Only its home may write its record; taking over means writing a new home
+/// at the record's revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Home {
+    /// Drawn at start: a restarted process is another home.
+    pub(crate) incarnation: u64,
+    pub(crate) shard: u16,
+}
+
+/// How far a socket has come in its app's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    pub(crate) epoch: Epoch,
+    /// Where it joined: nothing before was meant for it.
+    pub(crate) born: u64,
+    /// The last offset that it was told, 0 if none yet.
+    pub(crate) sent: u64,
+    /// Of the entries after `sent` and up to here, none was meant for it.
+    pub(crate) through: u64,
+}
+
+impl Progress {
+    /// After which entry a client goes on that says it has received up to `offset` (`None`: it never received an event).
+    /// `None` if that cannot be known without a gap.
+    ///
+    /// A client that has all that it was told goes on at `through`, which is fresher than its offset: so one that
+    /// was idle for hours recovers although its offset has left the log.
+    pub(crate) fn resume(&self, offset: Option<&str>) -> Option<Position> {
+        let received = match offset {
+            None => 0,
+            Some(token) => {
+                let position = Position::parse(token)?;
+                if position.epoch != self.epoch {
+                    return None;
+                }
+                position.offset
+            }
+        };
+        let offset = match received {
+            0 if self.sent == 0 => self.through,
+            0 => self.born,
+            _ if received == self.sent => self.through.max(received),
+            _ => received,
+        };
+        Some(Position {
+            epoch: self.epoch,
+            offset,
+        })
+    }
+}
+
+impl Record {
+    pub(crate) fn encode(&self) -> Bytes {
+        // Plain data into memory: nothing there can fail.
+        postcard::to_stdvec(&(FORMAT, self)).unwrap_or_default().into()
+    }
+
+    /// `None` if the bytes are of another format: as if there were no record.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (format, rest) = postcard::take_from_bytes::<u8>(bytes).ok()?;
+        if format != FORMAT {
+            return None;
+        }
+        postcard::from_bytes(rest).ok()
+    }
+}
+
+/// The bucket of an app's socket records.
+pub(crate) fn bucket(app: &str) -> String {
+    format!("sessions:{app}")
+}
+
+/// First byte of a stored record.
+const FORMAT: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EPOCH: Epoch = Epoch(7);
+
+    fn check(progress: (u64, u64, u64), offset: Option<u64>, expected: Option<u64>) {
+        let (born, sent, through) = progress;
+        let progress = Progress {
+            epoch: EPOCH,
+            born,
+            sent,
+            through,
+        };
+        let token = offset.map(|offset| Position { epoch: EPOCH, offset }.to_string());
+        let resumed = progress.resume(token.as_deref());
+        assert_eq!(
+            resumed.map(|position| position.offset),
+            expected,
+            "{progress:?} {offset:?}"
+        );
+    }
+
+    #[test]
+    fn where_a_client_goes_on() {
+        // born, sent, through; what the client says; where it goes on
+        check((10, 0, 90), None, Some(90)); // nothing was ever meant for it
+        check((10, 40, 90), None, Some(10)); // it missed everything
+        check((10, 40, 90), Some(40), Some(90)); // it has all: idle for hours
+        check((10, 40, 90), Some(30), Some(30)); // it missed some
+        check((10, 40, 40), Some(60), Some(60)); // the record is older than what it received
+    }
+
+    #[test]
+    fn another_log_or_nonsense_is_not_resumed() {
+        let progress = Progress {
+            epoch: EPOCH,
+            born: 0,
+            sent: 1,
+            through: 1,
+        };
+        let other = Position {
+            epoch: Epoch(8),
+            offset: 1,
+        }
+        .to_string();
+        for token in ["", "x", "7", "hello world", other.as_str()] {
+            assert_eq!(progress.resume(Some(token)), None, "{token}");
+        }
+    }
+
+    #[test]
+    fn stored_and_read() {
+        let mut stays = Stays::default();
+        stays.join(&"red".into(), 3);
+        let record = Record {
+            home: Home {
+                incarnation: 5,
+                shard: 1,
+            },
+            namespace: "/".into(),
+            secret: [9; 16],
+            stays,
+            state: Bytes::from_static(b"state"),
+            progress: Progress {
+                epoch: EPOCH,
+                born: 1,
+                sent: 2,
+                through: 3,
+            },
+        };
+        let bytes = record.encode();
+        assert_eq!(Record::decode(&bytes), Some(record));
+        assert_eq!(Record::decode(&bytes[1..]), None);
+        assert_eq!(Record::decode(b""), None);
+    }
+}

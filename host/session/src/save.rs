@@ -1,0 +1,116 @@
+//! Writing a socket's record, one write at a time and only the latest.
+use backplane::{Change, Condition, Error};
+use tokio::sync::oneshot;
+
+use crate::{
+    Hub,
+    record::{Home, Record, bucket},
+    socket::{Phase, Socket},
+    state::{SocketKey, State},
+};
+
+enum Step {
+    Done,
+    Wait(oneshot::Receiver<()>),
+    Write {
+        app: std::sync::Arc<str>,
+        change: Change,
+        version: u64,
+        through: u64,
+    },
+}
+
+impl Hub {
+    /// Stores a socket as it is now. Returns when that, or something later, is stored; a failure is logged and leaves the
+    /// socket as it was: it lives on in memory, and the next change writes again.
+    pub(crate) async fn save(&self, key: SocketKey) {
+        let Some(wanted) = self.with(|state, _| {
+            let socket = state
+                .sockets
+                .get_mut(key)
+                .filter(|socket| socket.is_recoverable())?;
+            socket.saved.wanted += 1;
+            Some(socket.saved.wanted)
+        }) else {
+            return;
+        };
+        loop {
+            match self.with(|state, _| step(state, key, wanted, self.0.home)) {
+                Step::Done => return,
+                Step::Wait(written) => _ = written.await,
+                Step::Write {
+                    app,
+                    change,
+                    version,
+                    through,
+                } => {
+                    let written = self.0.backplane.write(&bucket(&app), vec![change]).await;
+                    self.with(|state, now| {
+                        let Some(socket) = state.sockets.get_mut(key) else { return };
+                        let saved = &mut socket.saved;
+                        saved.writing = false;
+                        saved.waiting.drain(..).for_each(|waiting| _ = waiting.send(()));
+                        saved.done = version;
+                        match written {
+                            Ok(revision) => {
+                                (saved.revision, saved.through, saved.at) = (Some(revision), through, Some(now));
+                            }
+                            Err(Error::Conflict { .. }) => {
+                                tracing::warn!(%app, socket = %socket.id, "a socket was taken over: this copy ends");
+                                state.evict(key, now);
+                            }
+                            Err(error) => tracing::warn!(%app, socket = %socket.id, %error, "a socket was not saved"),
+                        }
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn step(state: &mut State, key: SocketKey, wanted: u64, home: Home) -> Step {
+    let Some(socket) = state.sockets.get_mut(key) else {
+        return Step::Done;
+    };
+    if socket.saved.done >= wanted {
+        return Step::Done;
+    }
+    if socket.saved.writing {
+        let (send, written) = oneshot::channel();
+        socket.saved.waiting.push(send);
+        return Step::Wait(written);
+    }
+    if let (Phase::Live { .. }, Some(line)) = (socket.phase, state.lines.get(&socket.app.name)) {
+        socket.progress.through = line.position().1;
+    }
+    socket.saved.writing = true;
+    let condition = socket
+        .saved
+        .revision
+        .map_or(Condition::Absent, Condition::Revision);
+    let record = socket.record(home);
+    Step::Write {
+        app: socket.app.name.clone(),
+        change: Change {
+            key: socket.id.to_string(),
+            value: Some(record.encode()),
+            condition,
+        },
+        version: socket.saved.wanted,
+        through: record.progress.through,
+    }
+}
+
+impl Socket {
+    /// The socket as another home would need it.
+    pub(crate) fn record(&self, home: Home) -> Record {
+        Record {
+            home,
+            namespace: self.namespace.clone(),
+            secret: self.secret,
+            stays: self.stays.clone(),
+            state: self.state.clone(),
+            progress: self.progress,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::{LocalBoxFuture, join_all};
+use router::{Room, Target};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{AppStats, Hub, ids, socket::Phase};
+
+/// Something to be done on a core's own thread.
+pub type Work = Box<dyn FnOnce(Hub) -> LocalBoxFuture<'static, ()> + Send>;
+
+/// All cores of this node: reaches a session's home from any thread. Cheap to clone.
+#[derive(Clone)]
+pub struct Shards {
+    /// One a core. Unbounded, because who posts waits for the answer: it is bounded by requests in flight.
+    inboxes: Arc<[mpsc::UnboundedSender<Work>]>,
+}
+
+/// One socket, as other code may know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketInfo {
+    pub id: Arc<str>,
+    pub namespace: Arc<str>,
+    /// The room named by the id included.
+    pub rooms: Vec<Room>,
+    pub state: Bytes,
+}
+
+/// Some of the sockets that match, in order of their ids; `cursor` is where to go on, `None` on the last page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    pub sockets: Vec<SocketInfo>,
+    pub cursor: Option<String>,
+}
+
+/// Sockets in a page.
+const PAGE_SOCKETS_MAX: usize = 1000;
+
+impl Shards {
+    /// Channels for `count` cores (1 to 4096): each hub takes one receiver.
+    pub fn new(count: usize) -> (Self, Vec<mpsc::UnboundedReceiver<Work>>) {
+        assert!(
+            (1..=ids::SHARDS_MAX).contains(&count),
+            "a sid can name 1 to {} cores",
+            ids::SHARDS_MAX
+        );
+        let (inboxes, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
+        (
+            Self {
+                inboxes: inboxes.into(),
+            },
+            receivers,
+        )
+    }
+
+    pub fn count(&self) -> usize {
+        self.inboxes.len()
+    }
+
+    /// Runs `work` on the thread of `sid`'s home. Answers false if `sid` names none of this node's cores: `work` is
+    /// dropped then.
+    pub fn run_at_home(&self, sid: &str, work: Work) -> bool {
+        ids::home_of(sid).is_some_and(|shard| self.run(shard, work))
+    }
+
+    /// Runs `work` on a core's thread. False if there is no such core, or its thread has ended.
+    pub(crate) fn run(&self, shard: u16, work: Work) -> bool {
+        self.inboxes
+            .get(usize::from(shard))
+            .is_some_and(|inbox| inbox.send(work).is_ok())
+    }
+
+    /// Runs `ask` on a core and waits for its answer; `None` if the core is gone. If the future is dropped, so is the
+    /// one that it started there.
+    pub(crate) fn ask<R: Send + 'static>(
+        &self,
+        shard: u16,
+        ask: impl FnOnce(Hub) -> LocalBoxFuture<'static, R> + Send + 'static,
+    ) -> impl Future<Output = Option<R>> + Send + 'static {
+        let (mut answer, answered) = oneshot::channel();
+        let work: Work = Box::new(move |hub| {
+            Box::pin(async move {
+                let asked = ask(hub);
+                tokio::select! {
+                    result = asked => drop(answer.send(result)),
+                    () = answer.closed() => {}
+                }
+            })
+        });
+        self.run(shard, work);
+        async move { answered.await.ok() }
+    }
+
+    /// Runs `ask` on every core.
+    pub(crate) async fn ask_all<R: Send + 'static>(
+        &self,
+        ask: impl Fn(&Hub) -> R + Clone + Send + 'static,
+    ) -> Vec<R> {
+        let shards = 0..u16::try_from(self.count()).unwrap_or(u16::MAX);
+        let answers = shards.map(|shard| {
+            let ask = ask.clone();
+            self.ask(shard, move |hub| Box::pin(async move { ask(&hub) }))
+        });
+        join_all(answers).await.into_iter().flatten().collect()
+    }
+
+    /// The connected sockets of an app that match, as they are now. At most 1,000 a page.
+    pub async fn fetch_sockets(&self, app: Arc<str>, target: Target, cursor: Option<String>) -> Page {
+        let found = self
+            .ask_all(move |hub| hub.sockets(&app, &target, cursor.as_deref()))
+            .await;
+        let mut sockets: Vec<SocketInfo> = found.into_iter().flatten().collect();
+        sockets.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        let more = sockets.len() > PAGE_SOCKETS_MAX;
+        sockets.truncate(PAGE_SOCKETS_MAX);
+        let cursor = sockets.last().filter(|_| more).map(|last| last.id.to_string());
+        Page { sockets, cursor }
+    }
+
+    /// Counters of an app over all cores.
+    pub async fn stats(&self, app: Arc<str>) -> AppStats {
+        let mut sum = AppStats::default();
+        for stats in self.ask_all(move |hub| hub.stats(&app)).await {
+            sum.sessions += stats.sessions;
+            sum.sockets += stats.sockets;
+            sum.away += stats.away;
+            sum.opened += stats.opened;
+            sum.events += stats.events;
+            sum.deliveries += stats.deliveries;
+            sum.volatile_dropped += stats.volatile_dropped;
+            sum.recovered += stats.recovered;
+            sum.not_recovered += stats.not_recovered;
+            sum.overflows += stats.overflows;
+            sum.failures += stats.failures;
+            sum.log_offset = sum.log_offset.max(stats.log_offset);
+        }
+        sum
+    }
+}
+
+impl Hub {
+    /// The sockets of this core that match, after `cursor`, one more than a page at most.
+    fn sockets(&self, app: &Arc<str>, target: &Target, cursor: Option<&str>) -> Vec<SocketInfo> {
+        self.with(|state, _| {
+            let mut keys = Vec::new();
+            state.line(app).members.resolve(target, &mut keys);
+            let mut found: Vec<_> = keys
+                .into_iter()
+                .filter_map(|key| state.sockets.get(key))
+                .filter(|socket| matches!(socket.phase, Phase::Live { .. } | Phase::Replaying { .. }))
+                .filter(|socket| cursor.is_none_or(|cursor| *socket.id > *cursor))
+                .collect();
+            found.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+            found.truncate(PAGE_SOCKETS_MAX + 1);
+            found
+                .into_iter()
+                .map(|socket| {
+                    let view = socket.view();
+                    SocketInfo {
+                        id: view.id,
+                        namespace: view.namespace,
+                        rooms: view.rooms.to_vec(),
+                        state: view.state,
+                    }
+                })
+                .collect()
+        })
+    }
+}

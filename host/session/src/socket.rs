@@ -1,0 +1,182 @@
+use std::{collections::VecDeque, rc::Rc, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use router::{AckOutcome, DisconnectReason, SocketView, Stays};
+use socketio::EventData;
+use tokio::sync::oneshot;
+
+use crate::{
+    AppEntry,
+    ids::Secret,
+    record::{Progress, Record},
+    state::SessionKey,
+};
+
+/// One namespace joined: it outlives its session by the recovery window.
+pub(crate) struct Socket {
+    pub(crate) app: Rc<AppEntry>,
+    pub(crate) id: Arc<str>,
+    pub(crate) namespace: Arc<str>,
+    /// Proves a recovery.
+    pub(crate) secret: Secret,
+    pub(crate) stays: Stays,
+    pub(crate) state: Bytes,
+    pub(crate) phase: Phase,
+    pub(crate) progress: Progress,
+    /// Events whose handler has not begun.
+    pub(crate) jobs: VecDeque<Job>,
+    /// Whether a task works through `jobs` now: one at a time.
+    pub(crate) busy: bool,
+    /// Told when `jobs` is empty and nothing runs. For a take-over.
+    pub(crate) idle: Option<oneshot::Sender<()>>,
+    /// Client's acks that no handler has answered yet.
+    pub(crate) unanswered: Vec<u64>,
+    /// Our emits that wait for the client's ack.
+    pub(crate) asked: Vec<Asked>,
+    pub(crate) next_ask: u64,
+    /// The offset of the last entry that this socket's handlers appended: acks wait for its delivery.
+    pub(crate) barrier: u64,
+    pub(crate) saved: Saved,
+}
+
+/// Where a socket stands. The transitions are in `connect`, `recover` and `state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// `handle-connect` runs; the client waits.
+    Connecting { session: SessionKey },
+    /// Live: deliveries go out.
+    Live { session: SessionKey },
+    /// Recovered, and catching up with the log; live deliveries are left to the replay.
+    Replaying { session: SessionKey },
+    /// Without a session; comes back by `until`, or is gone.
+    Away {
+        until: Instant,
+        reason: DisconnectReason,
+    },
+    /// Its session ended while it was connecting.
+    Orphaned,
+    /// On its way out: to another core, or for good.
+    Leaving,
+}
+
+/// What a socket's handler is to be called for.
+pub(crate) enum Job {
+    Event { data: EventData, ack: Option<u64> },
+    Ack { token: Arc<str>, outcome: AckOutcome },
+    Disconnect(DisconnectReason),
+}
+
+/// An emit that asked for an answer.
+pub(crate) struct Asked {
+    pub(crate) id: u64,
+    pub(crate) token: Arc<str>,
+    pub(crate) due: Instant,
+}
+
+/// How the stored record stands to the socket.
+#[derive(Default)]
+pub(crate) struct Saved {
+    /// Of the record in the backplane; `None` before the first write.
+    pub(crate) revision: Option<u64>,
+    /// Counts wishes to be saved, and those that are fulfilled.
+    pub(crate) wanted: u64,
+    pub(crate) done: u64,
+    pub(crate) writing: bool,
+    pub(crate) waiting: Vec<oneshot::Sender<()>>,
+    /// `progress.through` as stored, and when: a record whose position ages out of the log is written anew.
+    pub(crate) through: u64,
+    pub(crate) at: Option<Instant>,
+}
+
+impl Socket {
+    pub(crate) fn new(
+        app: Rc<AppEntry>,
+        namespace: Arc<str>,
+        session: SessionKey,
+        progress: Progress,
+    ) -> Self {
+        Self {
+            app,
+            id: crate::ids::new_socket_id(),
+            namespace,
+            secret: crate::ids::new_secret(),
+            stays: Stays::default(),
+            state: Bytes::new(),
+            phase: Phase::Connecting { session },
+            progress,
+            jobs: VecDeque::new(),
+            // The connect call is running.
+            busy: true,
+            idle: None,
+            unanswered: Vec::new(),
+            asked: Vec::new(),
+            next_ask: 0,
+            barrier: 0,
+            saved: Saved::default(),
+        }
+    }
+
+    /// A socket as its record has it.
+    pub(crate) fn restored(app: Rc<AppEntry>, id: Arc<str>, record: Record, phase: Phase) -> Self {
+        Self {
+            app,
+            id,
+            namespace: record.namespace,
+            secret: record.secret,
+            stays: record.stays,
+            state: record.state,
+            phase,
+            progress: record.progress,
+            jobs: VecDeque::new(),
+            busy: false,
+            idle: None,
+            unanswered: Vec::new(),
+            asked: Vec::new(),
+            next_ask: 0,
+            barrier: 0,
+            saved: Saved {
+                through: record.progress.through,
+                ..Saved::default()
+            },
+        }
+    }
+
+    /// The session that carries it, if there is one.
+    pub(crate) fn session(&self) -> Option<SessionKey> {
+        match self.phase {
+            Phase::Connecting { session } | Phase::Live { session } | Phase::Replaying { session } => {
+                Some(session)
+            }
+            Phase::Away { .. } | Phase::Orphaned | Phase::Leaving => None,
+        }
+    }
+
+    pub(crate) fn is_raw(&self) -> bool {
+        self.namespace.starts_with("raw:")
+    }
+
+    /// Whether it has a record and may come back.
+    pub(crate) fn is_recoverable(&self) -> bool {
+        self.app.settings.recovery.is_some() && !self.is_raw()
+    }
+
+    pub(crate) fn view(&self) -> SocketView {
+        let mut rooms = vec![self.id.clone()];
+        rooms.extend(self.stays.rooms().cloned());
+        SocketView {
+            id: self.id.clone(),
+            namespace: self.namespace.clone(),
+            rooms: rooms.into(),
+            state: self.state.clone(),
+        }
+    }
+
+    /// The next instant at which something of this socket is due.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let asked = self.asked.iter().map(|asked| asked.due).min();
+        match self.phase {
+            Phase::Away { until, .. } => Some(asked.map_or(until, |due| due.min(until))),
+            _ => asked,
+        }
+    }
+}

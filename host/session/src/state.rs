@@ -1,0 +1,493 @@
+//! Everything a core knows, and what happens to it: no awaits here. What needs one is left as [`Task`]s to the hub.
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use engineio::{CloseReason, Message, Output};
+use router::{AckOutcome, DisconnectReason};
+use slotmap::{SlotMap, new_key_type};
+use socketio::{EventData, RecoveryClaim, encode};
+
+use crate::{
+    line::Line,
+    raw,
+    session::{Dialect, Link, Session},
+    socket::{Job, Phase, Socket},
+    timers::{TimerKey, Timers},
+};
+
+new_key_type! {
+    /// Names a session on its core; never reused.
+    pub(crate) struct SessionKey;
+    /// Names a socket on its core; never reused.
+    pub(crate) struct SocketKey;
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) sessions: SlotMap<SessionKey, Session>,
+    pub(crate) sids: HashMap<Arc<str>, SessionKey>,
+    pub(crate) sockets: SlotMap<SocketKey, Socket>,
+    pub(crate) lines: HashMap<Arc<str>, Line>,
+    pub(crate) timers: Timers,
+    pub(crate) draining: bool,
+    /// What a mutation left to do that may call an app or wait. The hub takes it after each mutation.
+    pub(crate) tasks: Vec<Task>,
+}
+
+pub(crate) enum Task {
+    /// A client (or the opening of a raw session) asks for a namespace.
+    Connect {
+        session: SessionKey,
+        namespace: Arc<str>,
+        auth: Option<String>,
+        claim: Option<RecoveryClaim>,
+    },
+    /// A socket has jobs.
+    Work(SocketKey),
+    /// A socket's record is to be written.
+    Save(SocketKey),
+    /// A socket is gone for good: its record goes too.
+    Forget { app: Arc<str>, id: Arc<str> },
+    /// The first timer is earlier than it was.
+    Rearm,
+}
+
+/// Counters of one app. Per core inside; summed by [`crate::Shards::stats`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AppStats {
+    /// Now: connections, sockets on them, and sockets that are away and may come back.
+    pub sessions: u64,
+    pub sockets: u64,
+    pub away: u64,
+    /// Ever: sessions opened, events received, packets delivered to sockets, volatile ones dropped.
+    pub opened: u64,
+    pub events: u64,
+    pub deliveries: u64,
+    pub volatile_dropped: u64,
+    /// Ever: recoveries that succeeded, and those that were refused for want of a complete log.
+    pub recovered: u64,
+    pub not_recovered: u64,
+    /// Ever: connections closed because their client was too slow.
+    pub overflows: u64,
+    /// Ever: calls of the app's handler that failed.
+    pub failures: u64,
+    /// The last offset of the log that was delivered.
+    pub log_offset: u64,
+}
+
+impl State {
+    pub(crate) fn line(&mut self, app: &Arc<str>) -> &mut Line {
+        if !self.lines.contains_key(app) {
+            self.lines.insert(app.clone(), Line::default());
+        }
+        self.lines
+            .get_mut(app)
+            .unwrap_or_else(|| unreachable!("inserted above"))
+    }
+
+    /// Carries out what a session's cores want, until they want nothing. After every mutation of a session.
+    pub(crate) fn flush(&mut self, key: SessionKey, now: Instant) {
+        while let Some(output) = self.sessions.get_mut(key).and_then(Session::poll_output) {
+            match output {
+                Output::Message(message) => self.receive(key, message, now),
+                Output::Closed(reason) => return self.end_session(key, reason, now),
+                Output::Poll(_) | Output::Text(_) | Output::Binary(_) | Output::CloseWebSocket(_) => {}
+            }
+        }
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        if session.overflows() {
+            session.close(CloseReason::Overflow, now);
+            let app = session.app.name.clone();
+            self.line(&app).stats.overflows += 1;
+            return self.flush(key, now);
+        }
+        self.arm_session(key);
+    }
+
+    fn arm_session(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        let Some(due) = session.timeout() else { return };
+        // A timer that rings too early is armed again then: cheaper than moving it with each pong.
+        if session.due.is_none_or(|armed| due < armed) {
+            session.due = Some(due);
+            self.arm(due, TimerKey::Session(key));
+        }
+    }
+
+    pub(crate) fn arm(&mut self, due: Instant, key: TimerKey) {
+        if self.timers.arm(due, key) {
+            self.tasks.push(Task::Rearm);
+        }
+    }
+
+    /// A message of the client.
+    pub(crate) fn receive(&mut self, key: SessionKey, message: Message, now: Instant) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        match &mut session.dialect {
+            Dialect::Messages => {
+                if let Some(socket) = session.sockets.first().copied() {
+                    self.enqueue(
+                        socket,
+                        Job::Event {
+                            data: raw::event(message),
+                            ack: None,
+                        },
+                    );
+                }
+            }
+            Dialect::SocketIo(socketio) => {
+                socketio.handle_message(message, now);
+                self.flush_socketio(key, now);
+            }
+        }
+    }
+
+    /// Carries out what the Socket.IO core wants.
+    pub(crate) fn flush_socketio(&mut self, key: SessionKey, now: Instant) {
+        use socketio::Output;
+        loop {
+            let Some(session) = self.sessions.get_mut(key) else {
+                return;
+            };
+            let Dialect::SocketIo(socketio) = &mut session.dialect else {
+                return;
+            };
+            match socketio.poll_output() {
+                None => return,
+                Some(Output::Connect {
+                    namespace,
+                    auth,
+                    recovery,
+                }) => {
+                    if session.app.settings.namespaces.contains(&namespace) {
+                        self.tasks.push(Task::Connect {
+                            session: key,
+                            namespace,
+                            auth,
+                            claim: recovery,
+                        });
+                    } else {
+                        socketio.remove(&namespace);
+                        session.send(
+                            &[encode::connect_error(&namespace, "Invalid namespace", None)],
+                            now,
+                        );
+                    }
+                }
+                Some(Output::Event { namespace, ack, data }) => {
+                    if let Some(socket) = self.socket_of(key, &namespace) {
+                        self.enqueue(socket, Job::Event { data, ack });
+                    }
+                }
+                Some(Output::Ack { namespace, id, data }) => {
+                    if let Some(socket) = self.socket_of(key, &namespace) {
+                        self.answered(socket, id, data);
+                    }
+                }
+                Some(Output::Disconnect { namespace }) => {
+                    if let Some(socket) = self.socket_of(key, &namespace) {
+                        self.farewell(socket, DisconnectReason::Client);
+                    }
+                }
+                Some(Output::Broken(violation)) => {
+                    tracing::debug!(app = %session.app.name, %violation, "client broke the protocol");
+                    return session.close(CloseReason::ParseError, now);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn socket_of(&self, session: SessionKey, namespace: &str) -> Option<SocketKey> {
+        let sockets = &self.sessions.get(session)?.sockets;
+        sockets.iter().copied().find(|key| {
+            self.sockets
+                .get(*key)
+                .is_some_and(|socket| *socket.namespace == *namespace)
+        })
+    }
+
+    fn enqueue(&mut self, key: SocketKey, job: Job) {
+        let Some(socket) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if let Job::Event { ack: Some(ack), .. } = job {
+            socket.unanswered.push(ack);
+        }
+        socket.jobs.push_back(job);
+        if !socket.busy {
+            self.tasks.push(Task::Work(key));
+        }
+        if let Some(app) = self.sockets.get(key).map(|socket| socket.app.name.clone()) {
+            self.line(&app).stats.events += 1;
+        }
+    }
+
+    /// A client's ack of one of our emits. Unknown ids are ignored, as the reference server does.
+    fn answered(&mut self, key: SocketKey, id: u64, data: EventData) {
+        let Some(socket) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if let Some(place) = socket.asked.iter().position(|asked| asked.id == id) {
+            let asked = socket.asked.swap_remove(place);
+            self.enqueue(
+                key,
+                Job::Ack {
+                    token: asked.token,
+                    outcome: AckOutcome::Answered(data),
+                },
+            );
+        }
+    }
+
+    /// A session is over: its transports are told, its sockets go away or leave.
+    pub(crate) fn end_session(&mut self, key: SessionKey, reason: CloseReason, now: Instant) {
+        let Some(mut session) = self.sessions.remove(key) else {
+            return;
+        };
+        self.sids.remove(&session.sid);
+        session.wake();
+        if let Some(outbox) = session.outbox.take() {
+            outbox.push(crate::Outgoing::Close(None));
+        }
+        tracing::debug!(app = %session.app.name, ?reason, "session ended");
+        for socket in session.sockets {
+            self.detach(socket, reason, now);
+        }
+    }
+
+    /// A socket lost its session.
+    fn detach(&mut self, key: SocketKey, reason: CloseReason, now: Instant) {
+        let Some(socket) = self.sockets.get_mut(key) else {
+            return;
+        };
+        let why = match reason {
+            CloseReason::PingTimeout => DisconnectReason::PingTimeout,
+            CloseReason::ClientClose if socket.is_raw() => DisconnectReason::Client,
+            CloseReason::ServerClose => DisconnectReason::Server,
+            CloseReason::ClientClose
+            | CloseReason::TransportError
+            | CloseReason::ParseError
+            | CloseReason::Overflow => DisconnectReason::TransportError,
+        };
+        let position = self.lines.get(&socket.app.name).map(Line::position);
+        match socket.phase {
+            Phase::Connecting { .. } => socket.phase = Phase::Orphaned,
+            // The replay sees that its session is gone and puts the socket away itself.
+            Phase::Replaying { .. } | Phase::Away { .. } | Phase::Orphaned | Phase::Leaving => {}
+            Phase::Live { .. } => {
+                let window = socket.app.settings.recovery.map(|recovery| recovery.window);
+                match window.filter(|_| socket.is_recoverable() && reason != CloseReason::ParseError) {
+                    None => self.farewell(key, why),
+                    Some(window) => {
+                        if let Some((_, processed)) = position {
+                            socket.progress.through = processed;
+                        }
+                        self.put_away(key, now + window, why);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps a socket without a session until `until`.
+    pub(crate) fn put_away(&mut self, key: SocketKey, until: Instant, reason: DisconnectReason) {
+        let Some(socket) = self.sockets.get_mut(key) else {
+            return;
+        };
+        socket.phase = Phase::Away { until, reason };
+        socket.unanswered = Vec::new();
+        self.arm(until, TimerKey::Socket(key));
+        self.tasks.push(Task::Save(key));
+    }
+
+    /// A socket leaves for good: nothing is delivered to it any more, its handler is told after what it still has to do.
+    pub(crate) fn farewell(&mut self, key: SocketKey, reason: DisconnectReason) {
+        let Some(socket) = self.sockets.get_mut(key) else {
+            return;
+        };
+        match socket.phase {
+            Phase::Leaving => return,
+            Phase::Connecting { .. } => {
+                socket.phase = Phase::Orphaned;
+                return;
+            }
+            Phase::Live { .. } | Phase::Replaying { .. } | Phase::Away { .. } | Phase::Orphaned => {}
+        }
+        socket.jobs.push_back(Job::Disconnect(reason));
+        self.unlink(key);
+        self.tasks.push(Task::Work(key));
+    }
+
+    /// Takes a socket out of its session and its rooms; it is `Leaving` then.
+    pub(crate) fn unlink(&mut self, key: SocketKey) {
+        let Some(socket) = self.sockets.get_mut(key) else {
+            return;
+        };
+        let was = std::mem::replace(&mut socket.phase, Phase::Leaving);
+        let session = match was {
+            Phase::Connecting { session } | Phase::Live { session } | Phase::Replaying { session } => {
+                Some(session)
+            }
+            Phase::Away { .. } | Phase::Orphaned | Phase::Leaving => None,
+        };
+        let namespace = socket.namespace.clone();
+        if let Some(line) = self.lines.get_mut(&socket.app.name) {
+            line.members.remove(&namespace, &socket.id, socket.stays.rooms());
+        }
+        if let Some(session) = session.and_then(|session| self.sessions.get_mut(session)) {
+            session.sockets.retain(|other| *other != key);
+            if let Dialect::SocketIo(socketio) = &mut session.dialect {
+                socketio.remove(&namespace);
+            }
+        }
+    }
+
+    /// Another home owns this socket now: its copy here vanishes without a word to the app, its connection ends.
+    pub(crate) fn evict(&mut self, key: SocketKey, now: Instant) {
+        let session = self.sockets.get(key).and_then(Socket::session);
+        self.unlink(key);
+        self.sockets.remove(key);
+        if let Some(session) = session {
+            if let Some(zombie) = self.sessions.get_mut(session) {
+                zombie.close(CloseReason::TransportError, now);
+            }
+            self.settle(session, now);
+        }
+    }
+
+    /// Ready when most of what was sent to a session has been taken by its client, or the session is gone.
+    pub(crate) fn poll_room(&mut self, key: SessionKey, cx: &mut Context<'_>) -> Poll<()> {
+        self.sessions
+            .get_mut(key)
+            .map_or(Poll::Ready(()), |session| session.poll_room(cx))
+    }
+
+    /// A handler disconnects a socket: a DISCONNECT packet, or the whole connection. Neither is recovered from.
+    pub(crate) fn disconnect(&mut self, key: SocketKey, close: bool, now: Instant) {
+        let Some(socket) = self.sockets.get(key) else {
+            return;
+        };
+        let (session, namespace, raw) = (socket.session(), socket.namespace.clone(), socket.is_raw());
+        self.farewell(key, DisconnectReason::Server);
+        let Some(key) = session else { return };
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        if close || raw {
+            for other in session.sockets.clone() {
+                self.farewell(other, DisconnectReason::Server);
+            }
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.close(CloseReason::ServerClose, now);
+            }
+        } else {
+            session.send(&[encode::disconnect(&namespace)], now);
+        }
+        self.settle(key, now);
+    }
+
+    /// [`State::flush`], and the end of a plain WebSocket, which has no core to say it.
+    pub(crate) fn settle(&mut self, key: SessionKey, now: Instant) {
+        match self.sessions.get(key).map(|session| &session.link) {
+            Some(Link::Ended) => self.end_session(key, CloseReason::ServerClose, now),
+            Some(Link::Engine(_) | Link::Plain(_)) => self.flush(key, now),
+            None => {}
+        }
+    }
+
+    /// Rings what is due.
+    pub(crate) fn fire(&mut self, now: Instant) {
+        while let Some(key) = self.timers.pop(now) {
+            match key {
+                TimerKey::Session(key) => self.fire_session(key, now),
+                TimerKey::Socket(key) => self.fire_socket(key, now),
+            }
+        }
+        self.tasks.push(Task::Rearm);
+    }
+
+    fn fire_session(&mut self, key: SessionKey, now: Instant) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        session.due = None;
+        if let Some(reason) = session.handle_timeout(now) {
+            session.end_plain(Some(1001));
+            return self.end_session(key, reason, now);
+        }
+        self.flush_socketio(key, now);
+        self.settle(key, now);
+        self.refresh_records(key, now);
+    }
+
+    /// Records whose position would age out of the log are written anew: at a heartbeat, so idle clients recover too.
+    fn refresh_records(&mut self, key: SessionKey, now: Instant) {
+        let Some(session) = self.sessions.get(key) else {
+            return;
+        };
+        let Some(recovery) = session.app.settings.recovery else {
+            return;
+        };
+        for socket in &session.sockets {
+            let Some(found) = self.sockets.get_mut(*socket) else {
+                continue;
+            };
+            let Some(processed) = self.lines.get(&found.app.name).map(|line| line.position().1) else {
+                continue;
+            };
+            let behind = processed.saturating_sub(found.saved.through);
+            let old = found
+                .saved
+                .at
+                .is_some_and(|at| now.duration_since(at) > recovery.window / 4);
+            if matches!(found.phase, Phase::Live { .. })
+                && behind > 0
+                && (old || behind > recovery.packets_max / 4)
+            {
+                self.tasks.push(Task::Save(*socket));
+            }
+        }
+    }
+
+    fn fire_socket(&mut self, key: SocketKey, now: Instant) {
+        let Some(socket) = self.sockets.get_mut(key) else {
+            return;
+        };
+        let mut late = Vec::new();
+        socket.asked.retain(|asked| {
+            let over = asked.due <= now;
+            if over {
+                late.push(asked.token.clone());
+            }
+            !over
+        });
+        let gone = match socket.phase {
+            Phase::Away { until, reason } if until <= now => Some(reason),
+            _ => None,
+        };
+        for token in late {
+            self.enqueue(
+                key,
+                Job::Ack {
+                    token,
+                    outcome: AckOutcome::TimedOut,
+                },
+            );
+        }
+        if let Some(reason) = gone {
+            self.farewell(key, reason);
+        } else if let Some(due) = self.sockets.get(key).and_then(Socket::due) {
+            self.arm(due, TimerKey::Socket(key));
+        }
+    }
+}
