@@ -15,6 +15,8 @@ const element = (tag, className, text = "") => Object.assign(document.createElem
 
 /** Rooms that are open: name → { members: Map(id → member), messages: [], typing: Map(id → timer), unread } */
 const rooms = new Map();
+/** The ids that this tab has had: a reload or a lost recovery gives it a new one. */
+const mine = new Set(JSON.parse(sessionStorage.getItem("ids") ?? "[]"));
 let me = sessionStorage.getItem("name") ?? "";
 let current = null;
 let typedAt = 0;
@@ -31,6 +33,8 @@ function showStatus(state, text) {
 
 let connectedBefore = false;
 socket.on("connect", () => {
+  mine.add(socket.id);
+  sessionStorage.setItem("ids", JSON.stringify([...mine].slice(-20)));
   showStatus("connected", "Connected");
   socket.io.engine.on("upgrade", () => showStatus("connected", "Connected"));
   $("status").dataset.recovered = socket.recovered;
@@ -208,7 +212,7 @@ function show(message, previous) {
   const at = new Date(message.at);
   message.item = item;
   item.dataset.id = message.id ?? "";
-  item.dataset.own = message.from === socket.id || message.mine === true;
+  item.dataset.own = mine.has(message.from);
   item.dataset.state = message.state ?? "sent";
   item.classList.toggle("follows", previous?.from === message.from && message.at - previous.at < 300_000);
   item.querySelector(".avatar").replaceWith(avatar(message.name));
@@ -252,7 +256,7 @@ function enlarge(src) {
 
 async function say(text, image = null) {
   const room = rooms.get(current);
-  const message = { room: current, from: socket.id, name: me, mine: true, at: Date.now(), text, has_image: image !== null, image, state: "sending" };
+  const message = { room: current, from: socket.id, name: me, at: Date.now(), text, has_image: image !== null, image, state: "sending" };
   const item = add(room, message);
   try {
     Object.assign(message, await ask("say", room.name, text, image), { state: "sent" });
