@@ -94,13 +94,13 @@ impl Hub {
                 }
                 (Concluding::Event(_), _) => {}
                 (Concluding::Disconnect, _) => {
-                    if let Some(socket) = state.sockets.remove(key) {
-                        if socket.is_recoverable() {
-                            state.tasks.push(Task::Forget {
-                                app: socket.app.name.clone(),
-                                id: socket.id,
-                            });
-                        }
+                    if let Some(socket) = state.sockets.remove(key)
+                        && socket.is_recoverable()
+                    {
+                        state.tasks.push(Task::Forget {
+                            app: socket.app.name.clone(),
+                            id: socket.id,
+                        });
                     }
                 }
             }

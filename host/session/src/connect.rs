@@ -33,13 +33,12 @@ impl Hub {
             tracing::warn!(app = %app.name, %error, "the app's log cannot be read");
             return self.refuse(session, &namespace, &Failure::Unavailable(error.to_string()));
         }
-        if let Some(claim) = claim.filter(|_| app.settings.recovery.is_some()) {
-            if self.recover(session, &app, &namespace, &claim).await {
-                return;
-            }
+        if let Some(claim) = claim.filter(|_| app.settings.recovery.is_some())
+            && self.recover(session, &app, &namespace, &claim).await
+        {
+            return;
         }
-        let Some((key, call)) =
-            self.with(|state, _| self.begin_connect(state, session, namespace.clone(), auth))
+        let Some((key, call)) = self.with(|state, _| begin_connect(state, session, namespace.clone(), auth))
         else {
             return;
         };
@@ -54,53 +53,11 @@ impl Hub {
                     state.sockets.remove(key);
                 });
                 self.with(|state, _| {
-                    state.line(&app.name).stats.failures += u64::from(!is_refusal(&failure))
+                    state.line(&app.name).stats.failures += u64::from(!is_refusal(&failure));
                 });
                 self.refuse(session, &namespace, &failure);
             }
         }
-    }
-
-    /// The socket of a raw session exists from the start, so that messages find their queue.
-    pub(crate) fn create_socket(
-        &self,
-        state: &mut State,
-        session: SessionKey,
-        namespace: Arc<str>,
-    ) -> Option<SocketKey> {
-        let app = state.sessions.get(session)?.app.clone();
-        let (epoch, processed) = state.line(&app.name).position();
-        let progress = Progress {
-            epoch,
-            born: processed,
-            sent: 0,
-            through: processed,
-        };
-        let key = state
-            .sockets
-            .insert(Socket::new(app, namespace, session, progress));
-        state.sessions.get_mut(session)?.sockets.push(key);
-        Some(key)
-    }
-
-    fn begin_connect(
-        &self,
-        state: &mut State,
-        session: SessionKey,
-        namespace: Arc<str>,
-        auth: Option<String>,
-    ) -> Option<(SocketKey, Call)> {
-        let mut handshake = (*state.sessions.get(session)?.handshake).clone();
-        handshake.auth = auth;
-        let key = match state.socket_of(session, &namespace) {
-            Some(key) => key,
-            None => self.create_socket(state, session, namespace)?,
-        };
-        let call = Call {
-            socket: Some(state.sockets.get(key)?.view()),
-            kind: CallKind::Connect(handshake),
-        };
-        Some((key, call))
     }
 
     /// The handler said yes: the socket is live, the client is told, and what the handler did happens.
@@ -223,6 +180,46 @@ impl Hub {
         });
         Ok(tail.start)
     }
+}
+
+/// The socket of a raw session exists from its opening, so that messages find their queue.
+pub(crate) fn create_socket(
+    state: &mut State,
+    session: SessionKey,
+    namespace: Arc<str>,
+) -> Option<SocketKey> {
+    let app = state.sessions.get(session)?.app.clone();
+    let (epoch, processed) = state.line(&app.name).position();
+    let progress = Progress {
+        epoch,
+        born: processed,
+        sent: 0,
+        through: processed,
+    };
+    let key = state
+        .sockets
+        .insert(Socket::new(app, namespace, session, progress));
+    state.sessions.get_mut(session)?.sockets.push(key);
+    Some(key)
+}
+
+fn begin_connect(
+    state: &mut State,
+    session: SessionKey,
+    namespace: Arc<str>,
+    auth: Option<String>,
+) -> Option<(SocketKey, Call)> {
+    let mut handshake = (*state.sessions.get(session)?.handshake).clone();
+    handshake.auth = auth;
+    let key = match state.socket_of(session, &namespace) {
+        Some(key) => key,
+        None => create_socket(state, session, namespace)?,
+    };
+    let call = Call {
+        socket: Some(state.sockets.get(key)?.view()),
+        kind: CallKind::Connect(handshake),
+    };
+    Some((key, call))
 }
 
 /// Makes a connecting socket live and sends its CONNECT. `None` if its session ended meanwhile.

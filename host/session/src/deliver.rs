@@ -181,14 +181,13 @@ impl State {
             *processed = position.offset;
         }
         line.stats.log_offset = position.offset;
-        while let Some(entry) = line.deferred.first_entry() {
+        while let Some(entry) = self.line(app).deferred.first_entry() {
             if *entry.key() > position.offset {
                 break;
             }
             for ack in entry.remove() {
                 self.send_ack(ack.socket, ack.id, &ack.data, now);
             }
-            return self.processed(app, position, now);
         }
     }
 
@@ -219,11 +218,11 @@ impl State {
             token: token.clone(),
             due,
         });
-        if let Phase::Live { session: session_key } = socket.phase {
-            if let Some(session) = self.sessions.get_mut(session_key) {
-                session.send(&encode::event(&socket.namespace, data, Some(id), None), now);
-                self.settle(session_key, now);
-            }
+        if let Phase::Live { session: session_key } = socket.phase
+            && let Some(session) = self.sessions.get_mut(session_key)
+        {
+            session.send(&encode::event(&socket.namespace, data, Some(id), None), now);
+            self.settle(session_key, now);
         }
         self.arm(due, TimerKey::Socket(key));
     }
@@ -240,10 +239,10 @@ impl State {
             tracing::warn!(app = %socket.app.name, rooms_max, "a socket is in as many rooms as the app allows: join ignored");
             return;
         }
-        if socket.stays.join(room, offset) {
-            if let Some(line) = self.lines.get_mut(&socket.app.name) {
-                line.members.join(&socket.namespace, key, room);
-            }
+        if socket.stays.join(room, offset)
+            && let Some(line) = self.lines.get_mut(&socket.app.name)
+        {
+            line.members.join(&socket.namespace, key, room);
         }
     }
 

@@ -9,16 +9,14 @@ use std::{
 
 use backplane::Backplane;
 use bytes::Bytes;
-use engineio::{CloseReason, Transport};
+use engineio::CloseReason;
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{
-    AppEntry, AppStats, OpenRequest, Opened, PollBody, Protocol, Refusal, Shards, WsPort, ids,
-    outbox::Outbox,
-    plain::PlainLink,
+    AppEntry, AppStats, PollBody, Refusal, Shards, ids,
     record::Home,
-    session::{Dialect, Link, Session},
+    session::Link,
     shards::Work,
     socket::Phase,
     state::{SessionKey, SocketKey, State, Task},
@@ -72,114 +70,6 @@ impl Hub {
 
     pub fn shards(&self) -> &Shards {
         &self.0.shards
-    }
-
-    /// Whether a new session would be refused now (draining, limits): ask before answering 101.
-    pub fn admits(&self, app: &AppEntry) -> Result<(), Refusal> {
-        self.with(|state, _| {
-            let here = state
-                .sessions
-                .values()
-                .filter(|session| session.app.name == app.name)
-                .count();
-            // Each core takes its share, so that no counter is shared.
-            let share = app.settings.sessions_max.div_ceil(self.0.shards.count());
-            if state.draining || here >= share {
-                Err(Refusal::Unavailable)
-            } else {
-                Ok(())
-            }
-        })
-    }
-
-    /// Opens a session by a polling handshake.
-    pub fn open_polling(&self, request: OpenRequest) -> Result<Opened, Refusal> {
-        if request.protocol == Protocol::WebSocket {
-            return Err(Refusal::TransportUnknown);
-        }
-        self.admits(&request.app)?;
-        let (send, mut receive) = oneshot::channel();
-        let sid = self.with(|state, now| {
-            let key = self.open(state, request, Transport::Polling, now);
-            let session = state.sessions.get_mut(key)?;
-            let sid = session.sid.clone();
-            session.poll = Some(send);
-            if let Link::Engine(engine) = &mut session.link {
-                // The open packet is the first payload: the handshake is its poll.
-                engine.handle_poll(&session.app.settings.engine, now).ok()?;
-            }
-            state.flush(key, now);
-            Some(sid)
-        });
-        match (sid, receive.try_recv()) {
-            (Some(sid), Ok(body)) => Ok(Opened {
-                sid,
-                body: PollBody(body),
-            }),
-            _ => Err(Refusal::Unavailable),
-        }
-    }
-
-    /// Opens a session by a WebSocket; call once the 101 is sent, on the thread where the socket will be driven.
-    pub fn open_websocket(&self, request: OpenRequest) -> Result<WsPort, Refusal> {
-        self.admits(&request.app)?;
-        self.with(|state, now| {
-            let key = self.open(state, request, Transport::WebSocket, now);
-            let session = state.sessions.get_mut(key).ok_or(Refusal::Unavailable)?;
-            let outbox = Outbox::default();
-            session.outbox = Some(outbox.clone());
-            let port = WsPort::new(self.clone(), key, session.websockets, outbox);
-            state.flush(key, now);
-            Ok(port)
-        })
-    }
-
-    fn open(&self, state: &mut State, request: OpenRequest, via: Transport, now: Instant) -> SessionKey {
-        let OpenRequest {
-            app,
-            protocol,
-            handshake,
-        } = request;
-        let sid = ids::new_sid(self.0.home.shard);
-        let settings = &app.settings;
-        let link = match protocol {
-            Protocol::SocketIo | Protocol::EngineIo => {
-                Link::Engine(engineio::Connection::new(&sid, &settings.engine, via, now))
-            }
-            Protocol::WebSocket => Link::Plain(PlainLink::new(settings.engine.ping_interval, now)),
-        };
-        let dialect = match protocol {
-            Protocol::SocketIo => Dialect::SocketIo(socketio::Connection::new(settings.connect_timeout, now)),
-            Protocol::EngineIo | Protocol::WebSocket => Dialect::Messages,
-        };
-        state.line(&app.name).stats.opened += 1;
-        let key = state.sessions.insert(Session {
-            sid: sid.clone(),
-            app,
-            handshake: Rc::new(handshake),
-            link,
-            dialect,
-            sockets: Vec::new(),
-            poll: None,
-            polls: 0,
-            outbox: None,
-            websockets: 0,
-            unpolled_bytes: 0,
-            due: None,
-            waiting: Vec::new(),
-        });
-        state.sids.insert(sid, key);
-        if let Some(namespace) = protocol.raw_namespace() {
-            let namespace = namespace.into();
-            self.create_socket(state, key, namespace);
-            state.tasks.push(Task::Connect {
-                session: key,
-                namespace: protocol.raw_namespace().unwrap_or_default().into(),
-                auth: None,
-                claim: None,
-            });
-        }
-        key
     }
 
     /// Answers a GET with packets, when there are some. From any core; dropping the future tells the session that the
@@ -259,24 +149,6 @@ impl Hub {
     pub fn check(&self, app: &str, sid: &str) -> LocalBoxFuture<'static, Result<(), Refusal>> {
         self.at_home(app, sid, |hub, app, sid| {
             Box::pin(async move { hub.with(|state, _| state.find(&app, &sid).map(drop)) })
-        })
-    }
-
-    /// Attaches an upgrading WebSocket; on the session's home thread (see [`Shards::run_at_home`]).
-    pub fn attach_websocket(&self, app: &str, sid: &str) -> Result<WsPort, Refusal> {
-        self.with(|state, now| {
-            let key = state.find(app, sid)?;
-            let session = state.sessions.get_mut(key).ok_or(Refusal::SessionUnknown)?;
-            let Link::Engine(engine) = &mut session.link else {
-                return Err(Refusal::BadRequest);
-            };
-            engine.handle_websocket(&session.app.settings.engine, now)?;
-            let outbox = Outbox::default();
-            session.outbox = Some(outbox.clone());
-            session.websockets = session.websockets.wrapping_add(1);
-            let port = WsPort::new(self.clone(), key, session.websockets, outbox);
-            state.settle(key, now);
-            Ok(port)
         })
     }
 
@@ -391,7 +263,7 @@ impl Hub {
 
 impl State {
     /// The living session `sid`, if it is one of `app`.
-    fn find(&self, app: &str, sid: &str) -> Result<SessionKey, Refusal> {
+    pub(crate) fn find(&self, app: &str, sid: &str) -> Result<SessionKey, Refusal> {
         let key = *self.sids.get(sid).ok_or(Refusal::SessionUnknown)?;
         match self.sessions.get(key) {
             Some(session) if *session.app.name == *app => Ok(key),

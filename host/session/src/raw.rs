@@ -16,7 +16,7 @@ pub(crate) fn event(message: Message) -> EventData {
             EventData::from_inner(inner.into(), Vec::new())
         }
         Message::Binary(bytes) => {
-            let inner = format!("\"{NAME}\",{}", ONE_PLACEHOLDER);
+            let inner = format!("\"{NAME}\",{ONE_PLACEHOLDER}");
             EventData::from_inner(inner.into(), vec![bytes])
         }
     }

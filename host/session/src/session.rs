@@ -118,11 +118,11 @@ impl Session {
 
     /// Closes from our side. Drain with `State::flush`.
     pub(crate) fn close(&mut self, reason: CloseReason, now: Instant) {
-        if reason == CloseReason::Overflow {
-            if let Some(outbox) = self.outbox.take() {
-                // 1013, "try again later" (RFC 6455 registry): stock clients reconnect, and recover.
-                outbox.abort(1013);
-            }
+        if reason == CloseReason::Overflow
+            && let Some(outbox) = self.outbox.take()
+        {
+            // 1013, "try again later" (RFC 6455 registry): stock clients reconnect, and recover.
+            outbox.abort(1013);
         }
         match &mut self.link {
             Link::Engine(engine) => engine.close(&self.app.settings.engine, reason, now),

@@ -1,0 +1,171 @@
+//! What a client missed, read from the log and sent before live traffic goes on.
+use std::{future::poll_fn, rc::Rc, sync::Arc, time::Instant};
+
+use router::{Delivery, DisconnectReason, Position, Replayed, Room, replay};
+use socketio::encode;
+
+use crate::{
+    AppEntry, Hub,
+    connect::send_connect,
+    socket::{Phase, Socket},
+    state::{SessionKey, SocketKey, State, Task},
+};
+
+/// Entries read from the log at once.
+const PAGE_ENTRIES: usize = 256;
+
+/// One replay: where it has come to, and how it tells membership changes that were applied already.
+struct Replay {
+    session: SessionKey,
+    key: SocketKey,
+    /// Entries up to here have been sent, or were not meant for the socket.
+    cursor: u64,
+    /// Membership changes up to here are in the socket's record.
+    seen: u64,
+    /// Membership changes after this one are applied by live delivery.
+    live_from: u64,
+}
+
+impl Hub {
+    /// Sends what was missed since `from`, then goes live. False if the log does not reach back so far, or the socket is
+    /// gone.
+    pub(crate) async fn replay(
+        &self,
+        session: SessionKey,
+        key: SocketKey,
+        app: &Rc<AppEntry>,
+        from: Position,
+    ) -> bool {
+        let Some(mut replay) = self.with(|state, _| {
+            let (epoch, live_from) = state.line(&app.name).position();
+            let seen = state.sockets.get(key)?.progress.through;
+            let known = from.epoch == epoch && from.offset <= live_from;
+            known.then_some(Replay {
+                session,
+                key,
+                cursor: from.offset,
+                seen,
+                live_from,
+            })
+        }) else {
+            return false;
+        };
+        loop {
+            // A slow client slows its own replay, and holds no more of it in memory than the app allows.
+            poll_fn(|cx| self.with(|state, _| state.poll_room(session, cx))).await;
+            if self.with(|state, now| replay.finish(state, &app.name, now)) {
+                return true;
+            }
+            let after = Position {
+                epoch: from.epoch,
+                offset: replay.cursor,
+            };
+            let page = match self.0.backplane.read(&app.name, after, PAGE_ENTRIES).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::info!(app = %app.name, %error, "a client cannot be recovered without a gap");
+                    return false;
+                }
+            };
+            if !self.with(|state, now| replay.send(state, &app.name, &page, now)) {
+                return false;
+            }
+        }
+    }
+}
+
+impl Replay {
+    /// Sends a page of the log. False if the socket is gone.
+    fn send(
+        &mut self,
+        state: &mut State,
+        app: &Arc<str>,
+        page: &[(Position, Arc<Delivery>)],
+        now: Instant,
+    ) -> bool {
+        let processed = state.line(app).position().1;
+        for (position, delivery) in page
+            .iter()
+            .take_while(|(position, _)| position.offset <= processed)
+        {
+            let Some(socket) = state.sockets.get_mut(self.key) else {
+                return false;
+            };
+            if socket.phase == Phase::Leaving {
+                return false;
+            }
+            let seen = if position.offset > self.live_from {
+                position.offset
+            } else {
+                self.seen
+            };
+            let (namespace, id) = (socket.namespace.clone(), socket.id.clone());
+            match replay(
+                &mut socket.stays,
+                (&namespace, &id),
+                seen,
+                position.offset,
+                delivery,
+            ) {
+                Replayed::Nothing => {}
+                Replayed::Disconnected => return false,
+                Replayed::Emit(data) => {
+                    socket.progress.sent = position.offset;
+                    if let Some(session) = state.sessions.get_mut(self.session) {
+                        session.send(
+                            &encode::event(&namespace, data, None, Some(&position.to_string())),
+                            now,
+                        );
+                    }
+                }
+            }
+            self.cursor = position.offset;
+            socket.progress.through = socket.progress.through.max(self.cursor);
+        }
+        if page.is_empty() {
+            self.cursor = processed;
+        }
+        state.settle(self.session, now);
+        true
+    }
+
+    /// Goes live if nothing is left to send.
+    fn finish(&self, state: &mut State, app: &Arc<str>, now: Instant) -> bool {
+        if self.cursor < state.line(app).position().1 {
+            return false;
+        }
+        finish(state, self.session, self.key, now);
+        true
+    }
+}
+
+/// Caught up: live from here, and the client is told.
+fn finish(state: &mut State, session: SessionKey, key: SocketKey, now: Instant) {
+    let Some(socket) = state.sockets.get_mut(key) else {
+        return;
+    };
+    let Some(line) = state.lines.get_mut(&socket.app.name) else {
+        return;
+    };
+    socket.progress.through = line.position().1;
+    // Rooms joined or left in the log while it was away, on another node or before a restart.
+    line.members
+        .remove(&socket.namespace, &socket.id, line_rooms(socket).iter());
+    line.members.insert(&socket.namespace, socket.id.clone(), key);
+    for room in socket.stays.rooms() {
+        line.members.join(&socket.namespace, key, room);
+    }
+    if state.sessions.contains_key(session) {
+        socket.phase = Phase::Live { session };
+        send_connect(state, session, key);
+        state.settle(session, now);
+    } else if let Some(recovery) = socket.app.settings.recovery {
+        state.put_away(key, now + recovery.window, DisconnectReason::TransportError);
+    }
+    state.tasks.push(Task::Save(key));
+}
+
+/// Every room the socket is or was in.
+fn line_rooms(socket: &Socket) -> Vec<Room> {
+    socket.stays.all_rooms().cloned().collect()
+}
