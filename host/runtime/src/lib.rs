@@ -1,1 +1,32 @@
-//! TODO
+//! Apps' code: WebAssembly components of the world `wakeline:app/app`, run as transactions. Calls come in as
+//! [`router::Call`], what they ask for goes out as [`router::Effect`]s; everything else that a component may reach
+//! goes through the trait [`Host`].
+//!
+//! Invariant: this room knows no socket, session, backplane or network of ours, and no byte of one app's memory is
+//! ever seen by another: an instance belongs to one [`Worker`], and its memory is fresh.
+mod component;
+mod engine;
+mod host;
+mod limits;
+mod worker;
+
+mod bindings;
+mod cache;
+mod compiler;
+mod failure;
+mod imports;
+mod instance;
+mod kv;
+mod pace;
+mod state;
+mod transaction;
+
+pub use compiler::{CompileError, CompileLimits};
+pub use component::{Component, Digest, Exports};
+pub use engine::{Engine, EngineConfig, StartError};
+pub use host::{Commit, CommitError, Condition, Host, KvWrite, LogLevel, Page, SocketInfo, TimerChange};
+pub use limits::Limits;
+pub use worker::{Stats, Worker};
+
+#[cfg(test)]
+mod tests;

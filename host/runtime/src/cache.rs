@@ -1,0 +1,92 @@
+use std::{
+    collections::HashSet,
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use parking_lot::Mutex;
+use wasmtime::component::Component;
+
+use crate::Digest;
+
+/// Compiled code on disk: machine code that we run, so nobody else may write there (mode 0700).
+///
+/// A file's name says what it was compiled from, by which wasmtime and with which settings: others' are not seen.
+pub(crate) struct Cache {
+    dir: PathBuf,
+    /// Of wasmtime's version and the engine's settings.
+    compiler: String,
+    /// Files found whole by this process; their sums are not computed again, so that mapping stays quick.
+    whole: Mutex<HashSet<Digest>>,
+}
+
+impl Cache {
+    pub(crate) fn open(dir: PathBuf, engine: &wasmtime::Engine) -> io::Result<Self> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+        let mode = fs::metadata(&dir)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            let text = format!("its mode is {:o}; it must be 700, since code in it is run", mode & 0o777);
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+        }
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        let compiler = format!("wasmtime-{}-{:016x}", WASMTIME, hasher.finish());
+        Ok(Self { dir, compiler, whole: Mutex::default() })
+    }
+
+    /// Maps a component's code. `None` if it is not there; damaged files are removed.
+    pub(crate) fn load(&self, engine: &wasmtime::Engine, digest: Digest) -> Option<Component> {
+        let (code, sum) = self.paths(digest);
+        if !code.exists() || !self.is_whole(digest, &code, &sum) {
+            return None;
+        }
+        #[expect(unsafe_code, reason = "the file is ours: a private directory, and its sum is right")]
+        // SAFETY: `precompile_component` of a compatible engine wrote it, see `store`, `open` and `is_whole`.
+        let component = unsafe { Component::deserialize_file(engine, &code) };
+        component.inspect_err(|error| tracing::warn!(%error, ?code, "compiled code refused")).ok()
+    }
+
+    /// Each file appears whole or not at all.
+    pub(crate) fn store(&self, digest: Digest, code: &[u8]) -> io::Result<()> {
+        let (code_path, sum_path) = self.paths(digest);
+        self.whole.lock().remove(&digest);
+        write_whole(&code_path, code)?;
+        write_whole(&sum_path, Digest::of(code).to_string().as_bytes())
+    }
+
+    fn is_whole(&self, digest: Digest, code: &Path, sum: &Path) -> bool {
+        if self.whole.lock().contains(&digest) {
+            return true;
+        }
+        let right = fs::read_to_string(sum).is_ok_and(|sum| {
+            fs::read(code).is_ok_and(|code| Digest::of(&code).to_string() == sum)
+        });
+        if right {
+            self.whole.lock().insert(digest);
+        } else {
+            tracing::warn!(?code, "compiled code is damaged: removed");
+            let _ = fs::remove_file(code);
+        }
+        right
+    }
+
+    fn paths(&self, digest: Digest) -> (PathBuf, PathBuf) {
+        let name = format!("{}-{digest}", self.compiler);
+        (self.dir.join(format!("{name}.cwasm")), self.dir.join(format!("{name}.sha256")))
+    }
+}
+
+/// The version that Cargo.toml asks for; wasmtime checks its own when it loads.
+const WASMTIME: &str = "48";
+
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Two processes may write the same file: each writes its own first, and either is right.
+    let temporary = path.with_extension(format!("tmp-{}", std::process::id()));
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)
+}

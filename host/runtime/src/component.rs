@@ -1,0 +1,157 @@
+use std::{fmt, sync::Arc};
+
+use sha2::{Digest as _, Sha256};
+use wasmtime::component::{
+    ComponentExportIndex, InstancePre,
+    types::{Component as ComponentType, ComponentItem},
+};
+
+use crate::{CompileError, Engine, imports::OFFERED, state::State};
+
+/// An app's compiled code, checked against the world. Cheap to clone; of one [`Engine`].
+#[derive(Clone)]
+pub struct Component(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    pre: InstancePre<State>,
+    functions: Functions,
+    digest: Digest,
+}
+
+/// SHA-256 of a component's bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest(pub [u8; 32]);
+
+/// Which of the optional handlers a component exports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exports {
+    pub acks: bool,
+    pub timers: bool,
+}
+
+/// Where the handlers are in the component.
+#[derive(Clone, Copy)]
+pub(crate) struct Functions {
+    pub(crate) connect: ComponentExportIndex,
+    pub(crate) event: ComponentExportIndex,
+    pub(crate) disconnect: ComponentExportIndex,
+    pub(crate) ack: Option<ComponentExportIndex>,
+    pub(crate) timer: Option<ComponentExportIndex>,
+}
+
+const HANDLER: &str = "wakeline:app/handler@0.1.0";
+const ACKS_HANDLER: &str = "wakeline:app/acks-handler@0.1.0";
+const TIMERS_HANDLER: &str = "wakeline:app/timers-handler@0.1.0";
+
+impl Component {
+    /// Checks that compiled code is of the world, and links it.
+    pub(crate) fn link(
+        engine: &Engine,
+        code: &wasmtime::component::Component,
+        digest: Digest,
+    ) -> Result<Self, CompileError> {
+        check_imports(engine, &code.component_type())?;
+        let functions = find_functions(engine, code)?;
+        let pre = engine.linker().instantiate_pre(code);
+        let pre = pre.map_err(|error| CompileError::Mismatch(format!("{error:#}")))?;
+        Ok(Self(Arc::new(Inner { engine: engine.clone(), pre, functions, digest })))
+    }
+
+    pub fn exports(&self) -> Exports {
+        let functions = &self.0.functions;
+        Exports { acks: functions.ack.is_some(), timers: functions.timer.is_some() }
+    }
+
+    /// Names the bytes it was compiled from.
+    pub fn digest(&self) -> Digest {
+        self.0.digest
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(crate) fn pre(&self) -> &InstancePre<State> {
+        &self.0.pre
+    }
+
+    pub(crate) fn functions(&self) -> Functions {
+        self.0.functions
+    }
+}
+
+impl Digest {
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+/// Lower-case hex.
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Refuses an import that is not offered, by name: the linker's own words name it only deep inside.
+fn check_imports(engine: &Engine, ty: &ComponentType) -> Result<(), CompileError> {
+    for (name, _) in ty.imports(engine.wasm()) {
+        if !is_offered(name) {
+            let offered = OFFERED.join(", ");
+            return Err(CompileError::Import { name: name.to_owned(), offered });
+        }
+    }
+    Ok(())
+}
+
+fn is_offered(name: &str) -> bool {
+    let (interface, version) = name.split_once('@').unwrap_or((name, ""));
+    let (package, interface) = interface.split_once('/').unwrap_or((interface, ""));
+    match package {
+        "wakeline:app" => matches!(interface, "types" | "sockets" | "timers") && version == "0.1.0",
+        "wasi:keyvalue" => matches!(interface, "store" | "atomics") && version == "0.2.0-draft",
+        "wasi:config" => interface == "store" && version == "0.2.0-rc.1",
+        "wasi:logging" => interface == "logging" && version == "0.1.0-draft",
+        "wasi:http" => matches!(interface, "types" | "outgoing-handler") && version.starts_with("0.2."),
+        // Which of their interfaces and functions there are is for the linker to say.
+        "wasi:clocks" | "wasi:random" | "wasi:io" | "wasi:cli" | "wasi:filesystem" | "wasi:sockets" => {
+            version.starts_with("0.2.")
+        }
+        _ => false,
+    }
+}
+
+fn find_functions(
+    engine: &Engine,
+    code: &wasmtime::component::Component,
+) -> Result<Functions, CompileError> {
+    let find = |interface: &'static str, function: &'static str| {
+        let (_, inside) = code.get_export(None, interface)?;
+        match code.get_export(Some(&inside), function) {
+            Some((ComponentItem::ComponentFunc(_), index)) => Some(index),
+            _ => None,
+        }
+    };
+    let need = |function: &'static str| {
+        find(HANDLER, function).ok_or_else(|| {
+            let exported: Vec<_> =
+                code.component_type().exports(engine.wasm()).map(|(name, _)| name.to_owned()).collect();
+            let exported = if exported.is_empty() { "nothing".to_owned() } else { exported.join(", ") };
+            CompileError::Export { missing: format!("{HANDLER}#{function}"), exported }
+        })
+    };
+    Ok(Functions {
+        connect: need("handle-connect")?,
+        event: need("handle-event")?,
+        disconnect: need("handle-disconnect")?,
+        ack: find(ACKS_HANDLER, "handle-ack"),
+        timer: find(TIMERS_HANDLER, "handle-timer"),
+    })
+}

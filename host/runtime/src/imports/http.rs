@@ -1,0 +1,173 @@
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use http::{Request, Uri, uri::Authority, uri::Scheme};
+use http_body_util::{BodyExt, Limited};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_send_request};
+
+use crate::host::{Host, LogLevel};
+
+/// Decides where a guest's HTTP requests may go, and bounds them.
+pub(crate) struct HttpHooks {
+    host: Arc<dyn Host>,
+    /// Requests of this call.
+    sent: usize,
+    sent_max: usize,
+}
+
+/// A response's body.
+const RESPONSE_BYTES_MAX: usize = 8 << 20;
+
+/// The longest that a request may wait for each of: the connection, the first byte, the next byte. Shorter ones
+/// may be asked for; a call's own time-out usually ends before.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
+type Sent = Result<(http::Response<WasiBody>, Io), Error>;
+
+impl HttpHooks {
+    pub(crate) fn new(host: Arc<dyn Host>, sent_max: usize) -> Self {
+        Self { host, sent: 0, sent_max }
+    }
+
+    pub(crate) fn begin(&mut self) {
+        self.sent = 0;
+    }
+
+    /// The `host:port` a request goes to, if the app may send it there.
+    fn admit(&mut self, uri: &Uri) -> Result<String, Error> {
+        let place = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
+        if place.as_str().contains('@') {
+            return Err(Error::HttpRequestUriInvalid);
+        }
+        let port = place.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 });
+        let place = format!("{}:{port}", place.host().to_ascii_lowercase());
+        if !self.host.http_allowed(&place) {
+            self.say(&format!("request to {place} refused: it is not in the app's [http] allow list"));
+            return Err(Error::HttpRequestDenied);
+        }
+        self.sent += 1;
+        if self.sent > self.sent_max {
+            self.say(&format!("request to {place} refused: http_requests_per_call = {}", self.sent_max));
+            return Err(Error::ConnectionLimitReached);
+        }
+        Ok(place)
+    }
+
+    fn say(&self, text: &str) {
+        self.host.log(LogLevel::Warn, "wasi:http", text, None);
+    }
+}
+
+impl WasiHttpHooks for HttpHooks {
+    fn send_request(
+        &mut self,
+        mut request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _processed: Io,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        let place = match self.admit(request.uri()) {
+            Ok(place) => place,
+            Err(error) => return Box::new(async { Err(error) }),
+        };
+        let host = Arc::clone(&self.host);
+        Box::new(async move {
+            let address = resolve(host.as_ref(), &place).await?;
+            if request.uri().scheme() == Some(&Scheme::HTTP) {
+                pin_address(&mut request, address)?;
+            }
+            let (response, io) = default_send_request(request, Some(bounded(options))).await?;
+            let response = response.map(|body| {
+                let too_big = |_| Error::HttpResponseBodySize(Some(RESPONSE_BYTES_MAX as u64));
+                Limited::new(body, RESPONSE_BYTES_MAX).map_err(too_big).boxed_unsync()
+            });
+            Ok((response, Box::new(io) as Io))
+        })
+    }
+}
+
+/// The address of `place`, if it may be reached.
+async fn resolve(host: &dyn Host, place: &str) -> Result<SocketAddr, Error> {
+    let found = tokio::net::lookup_host(place).await;
+    let mut found = found.map_err(|_| Error::DnsError { rcode: None, info_code: None })?;
+    let address = found.next().ok_or(Error::DestinationNotFound)?;
+    if host.http_private_allowed() {
+        return Ok(address);
+    }
+    // All of them, since the connection may try any.
+    if let Some(private) = std::iter::once(address).chain(found).find(|address| !is_public(address.ip())) {
+        let text = format!("request to {place} refused: {} is not a public address", private.ip());
+        host.log(LogLevel::Warn, "wasi:http", &text, None);
+        return Err(Error::DestinationIpProhibited);
+    }
+    Ok(address)
+}
+
+/// Connects to the address that was checked, so that a second look-up cannot give another one. The `Host` header is
+/// set already. Requests over TLS keep the name, which the certificate is checked against.
+fn pin_address(request: &mut Request<WasiBody>, address: SocketAddr) -> Result<(), Error> {
+    let mut parts = request.uri().clone().into_parts();
+    let authority = Authority::try_from(address.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
+    parts.authority = Some(authority);
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Error::HttpRequestUriInvalid)?;
+    Ok(())
+}
+
+fn bounded(options: Option<RequestOptions>) -> RequestOptions {
+    let options = options.unwrap_or_default();
+    let bound = |wish: Option<Duration>| Some(wish.map_or(WAIT_MAX, |wish| wish.min(WAIT_MAX)));
+    RequestOptions {
+        connect_timeout: bound(options.connect_timeout),
+        first_byte_timeout: bound(options.first_byte_timeout),
+        between_bytes_timeout: bound(options.between_bytes_timeout),
+    }
+}
+
+/// Whether an address is one of the public internet: not this machine, its neighbours, or its cloud's metadata.
+pub(crate) fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            !(ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_broadcast()
+                || ip.is_documentation()
+                || ip.is_multicast()
+                || a == 0
+                // Carrier-grade NAT 100.64/10, benchmarking 198.18/15, reserved 240/4, protocol assignments 192.0.0/24.
+                || (a == 100 && (64..128).contains(&b))
+                || (a == 198 && (b == 18 || b == 19))
+                || a >= 240
+                || matches!(ip.octets(), [192, 0, 0, _]))
+        }
+        IpAddr::V6(ip) => match embedded(ip) {
+            Some(inner) => is_public(inner),
+            // Only global unicast, 2000::/3, is public; documentation 2001:db8::/32 is not.
+            None => {
+                let [first, second, ..] = ip.segments();
+                first & 0xe000 == 0x2000 && !(first == 0x2001 && second == 0xdb8)
+            }
+        },
+    }
+}
+
+/// The IPv4 address inside of a mapped, NAT64 (64:ff9b::/96) or 6to4 (2002::/16) one.
+fn embedded(ip: Ipv6Addr) -> Option<IpAddr> {
+    if let Some(mapped) = ip.to_ipv4_mapped() {
+        return Some(mapped.into());
+    }
+    let [a, b, c, d, e, f, g, h] = ip.segments();
+    let from = |high: u16, low: u16| {
+        let ([w, x], [y, z]) = (high.to_be_bytes(), low.to_be_bytes());
+        IpAddr::from([w, x, y, z])
+    };
+    match (a, b) {
+        (0x64, 0xff9b) if (c, d, e, f) == (0, 0, 0, 0) => Some(from(g, h)),
+        (0x2002, _) => Some(from(b, c)),
+        _ => None,
+    }
+}

@@ -1,0 +1,220 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use router::{AckOutcome, Call, CallKind, Effect, Failure, Handshake};
+use socketio::EventData;
+use wasmtime::{
+    Store,
+    component::{ComponentNamedList, Lift, Lower, TypedFunc},
+};
+
+use crate::{
+    Component, Limits,
+    bindings::{ArgumentsArg, Error, EventArg, HandshakeArg, OutcomeArg, ReasonArg, Refusal},
+    component::Functions,
+    failure,
+    host::{Commit, Host},
+    imports::token_text,
+    limits::describe,
+    pace::{Pace, within},
+    state::{State, on_tick},
+};
+
+/// One instantiated component, with memory of its own. Runs one call at a time.
+pub(crate) struct Instance {
+    guest: Guest,
+    pace: Arc<Pace>,
+    /// Calls it has run.
+    pub(crate) calls: u32,
+    /// When [`crate::Worker::reap`] first saw it idle; cleared by a call.
+    pub(crate) idle_since: Option<Instant>,
+}
+
+/// How a call failed, and whether the instance may run another.
+pub(crate) struct Failed {
+    pub(crate) failure: Failure,
+    pub(crate) spent: bool,
+}
+
+struct Guest {
+    store: Store<State>,
+    instance: wasmtime::component::Instance,
+    functions: Functions,
+    // Typed at first use: checking a type costs more than a call.
+    connect: Option<TypedFunc<(Arc<str>, HandshakeArg), (Result<(), Refusal>,)>>,
+    event: Option<TypedFunc<(Arc<str>, EventArg, Option<String>), (Result<(), Error>,)>>,
+    disconnect: Option<TypedFunc<(Arc<str>, ReasonArg), (Result<(), Error>,)>>,
+    ack: Option<TypedFunc<(Arc<str>, Arc<str>, OutcomeArg), (Result<(), Error>,)>>,
+    timer: Option<TypedFunc<(String, Vec<u8>), (Result<(), Error>,)>>,
+}
+
+impl Instance {
+    /// Instantiates. A guest's start code runs under the limits of a call.
+    pub(crate) async fn start(
+        component: &Component,
+        host: Arc<dyn Host>,
+        limits: &Arc<Limits>,
+    ) -> Result<Self, Failure> {
+        let engine = component.engine();
+        let pace = Arc::new(Pace::new(Arc::clone(engine.ticks())));
+        let state = State::new(host, Arc::clone(limits), component.exports(), Arc::clone(&pace));
+        let mut store = Store::new(engine.wasm(), state);
+        store.limiter(|state| &mut state.memory);
+        store.epoch_deadline_callback(on_tick);
+        store.set_epoch_deadline(1);
+        store.set_hostcall_fuel(limits.host_bytes_per_call);
+        let made = within(&pace, wall(limits), component.pre().instantiate_async(&mut store)).await;
+        let state = store.data_mut();
+        let stderr = state.finish_lines();
+        let instance = made
+            .ok_or_else(|| Failure::Limit(describe("wall_ms_per_call", limits.wall_ms_per_call)))?
+            .map_err(|error| failure::of_start(&error, state.memory.denied, &stderr, limits))?;
+        let guest = Guest {
+            store,
+            instance,
+            functions: component.functions(),
+            connect: None,
+            event: None,
+            disconnect: None,
+            ack: None,
+            timer: None,
+        };
+        Ok(Self { guest, pace, calls: 0, idle_since: None })
+    }
+
+    /// Runs one call: its effects, and what has to be stored before they happen. `call` is as it was afterwards.
+    pub(crate) async fn run(&mut self, call: &mut Call) -> Result<(Vec<Effect>, Commit), Failed> {
+        self.calls += 1;
+        self.idle_since = None;
+        let id = call.socket.as_ref().map(|socket| Arc::clone(&socket.id));
+        let state = self.guest.store.data_mut();
+        let limits = Arc::clone(&state.limits);
+        state.begin(call.socket.take());
+        self.guest.store.set_epoch_deadline(1);
+        let ended = within(&self.pace, wall(&limits), self.guest.handle(id, &call.kind)).await;
+
+        let state = self.guest.store.data_mut();
+        let stderr = state.finish_lines();
+        let (socket, effects, commit) = state.transaction.finish();
+        call.socket = socket;
+        match ended {
+            Some(Ok(Ok(()))) => Ok((effects, commit)),
+            Some(Ok(Err(failure))) => Err(Failed { failure, spent: false }),
+            Some(Err(trap)) => {
+                let failure = failure::of_trap(&trap, state.memory.denied, &stderr, &limits);
+                Err(Failed { failure, spent: true })
+            }
+            None => {
+                let failure = Failure::Limit(describe("wall_ms_per_call", limits.wall_ms_per_call));
+                Err(Failed { failure, spent: true })
+            }
+        }
+    }
+}
+
+/// Outer: traps and our own errors, after which the instance is spent. Inner: what the handler returned.
+type Handled = wasmtime::Result<Result<(), Failure>>;
+
+impl Guest {
+    async fn handle(&mut self, socket: Option<Arc<str>>, kind: &CallKind) -> Handled {
+        let Some(id) = socket else {
+            return match kind {
+                CallKind::Timer { name, payload } => self.timer(name.clone(), payload.to_vec()).await,
+                _ => Ok(Err(Failure::Unavailable("a call of this kind needs a socket".to_owned()))),
+            };
+        };
+        match kind {
+            CallKind::Connect(handshake) => self.connect(id, handshake).await,
+            CallKind::Event { data, ack } => {
+                let token = ack.map(|ack| token_text(&id, ack));
+                let function = self.typed(self.functions.event, |guest| &mut guest.event)?;
+                let (result,) = function.call_async(&mut self.store, (id, event(data), token)).await?;
+                Ok(result.map_err(failure::of_error))
+            }
+            CallKind::Disconnect(reason) => {
+                let function = self.typed(self.functions.disconnect, |guest| &mut guest.disconnect)?;
+                let (result,) = function.call_async(&mut self.store, (id, (*reason).into())).await?;
+                Ok(result.map_err(failure::of_error))
+            }
+            CallKind::Ack { token, outcome } => {
+                let Some(index) = self.functions.ack else {
+                    return Ok(Err(missing("acks-handler")));
+                };
+                let function = self.typed(index, |guest| &mut guest.ack)?;
+                let arguments = (id, Arc::clone(token), outcome_arg(outcome));
+                let (result,) = function.call_async(&mut self.store, arguments).await?;
+                Ok(result.map_err(failure::of_error))
+            }
+            CallKind::Timer { name, payload } => self.timer(name.clone(), payload.to_vec()).await,
+        }
+    }
+
+    async fn connect(&mut self, id: Arc<str>, handshake: &Handshake) -> Handled {
+        let socket = self.store.data().transaction.socket.as_ref();
+        let argument = HandshakeArg {
+            namespace: socket.map_or_else(|| "/".into(), |socket| Arc::clone(&socket.namespace)),
+            auth: handshake.auth.clone(),
+            query: handshake.query.clone(),
+            headers: handshake.headers.clone(),
+            remote_address: handshake.remote_address.clone(),
+            claims: handshake.claims.clone(),
+        };
+        let function = self.typed(self.functions.connect, |guest| &mut guest.connect)?;
+        let (result,) = function.call_async(&mut self.store, (id, argument)).await?;
+        Ok(result.map_err(failure::of_refusal))
+    }
+
+    async fn timer(&mut self, name: String, payload: Vec<u8>) -> Handled {
+        let Some(index) = self.functions.timer else {
+            return Ok(Err(missing("timers-handler")));
+        };
+        let function = self.typed(index, |guest| &mut guest.timer)?;
+        let (result,) = function.call_async(&mut self.store, (name, payload)).await?;
+        Ok(result.map_err(failure::of_error))
+    }
+
+    fn typed<P, R>(
+        &mut self,
+        index: wasmtime::component::ComponentExportIndex,
+        slot: impl Fn(&mut Self) -> &mut Option<TypedFunc<P, R>>,
+    ) -> wasmtime::Result<TypedFunc<P, R>>
+    where
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift,
+    {
+        if let Some(function) = slot(self) {
+            return Ok(*function);
+        }
+        let function = self.instance.get_typed_func::<P, R>(&mut self.store, index)?;
+        *slot(self) = Some(function);
+        Ok(function)
+    }
+}
+
+fn wall(limits: &Limits) -> Duration {
+    Duration::from_millis(limits.wall_ms_per_call.into())
+}
+
+fn missing(interface: &str) -> Failure {
+    Failure::Returned(format!("the component does not export wakeline:app/{interface}@0.1.0"))
+}
+
+fn event(data: &EventData) -> EventArg {
+    let (name, args) = data.split();
+    EventArg { name, args, attachments: attachments(data) }
+}
+
+fn outcome_arg(outcome: &AckOutcome) -> OutcomeArg {
+    match outcome {
+        AckOutcome::Answered(data) => {
+            OutcomeArg::Answered(ArgumentsArg { args: data.array(), attachments: attachments(data) })
+        }
+        AckOutcome::TimedOut => OutcomeArg::TimedOut,
+    }
+}
+
+fn attachments(data: &EventData) -> Vec<Vec<u8>> {
+    data.attachments().iter().map(|bytes| bytes.to_vec()).collect()
+}

@@ -1,0 +1,108 @@
+use std::fmt;
+
+/// What one app's code may use on one core. Every limit is enforced here, and named in the failure it causes.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// CPU of one call, instantiation included, counted in the engine's ticks of 1 ms.
+    pub cpu_ms_per_call: u32,
+    /// Time from a call's start to its end, waiting included.
+    pub wall_ms_per_call: u32,
+    /// All linear memories of an instance together.
+    pub memory_bytes: usize,
+    /// Instances alive at once in this worker; further calls wait in order.
+    pub instances: usize,
+    /// Calls after which an instance is replaced by a fresh one.
+    pub calls_per_instance: u32,
+    /// How long an idle instance is kept, to the precision of the caller's [`crate::Worker::reap`].
+    pub idle_ms: u32,
+    /// Effects and timer changes of one call.
+    pub effects_per_call: usize,
+    /// Arguments, attachments, rooms, state and timer payloads of one call.
+    pub effect_bytes_per_call: usize,
+    /// Key-value reads, listings and `fetch-sockets` of one call.
+    pub reads_per_call: usize,
+    /// Keys that one call may write or delete.
+    pub kv_writes_per_call: usize,
+    /// Key-value bytes, read and written, of one call; also the most that a single host call may pass.
+    pub host_bytes_per_call: usize,
+    /// Log lines of one call, stdout and stderr included; further ones are dropped and counted in a last line.
+    pub log_lines_per_call: usize,
+    /// HTTP requests that one call may send.
+    pub http_requests_per_call: usize,
+}
+
+/// The defaults of an app's `[limits]`.
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            cpu_ms_per_call: 50,
+            wall_ms_per_call: 10_000,
+            memory_bytes: 64 << 20,
+            instances: 64,
+            calls_per_instance: 10_000,
+            idle_ms: 1_000,
+            effects_per_call: 1_000,
+            // Eight of the largest packets that clients take by default (1 MB).
+            effect_bytes_per_call: 8 << 20,
+            reads_per_call: 1_000,
+            kv_writes_per_call: 1_000,
+            host_bytes_per_call: 32 << 20,
+            log_lines_per_call: 100,
+            http_requests_per_call: 10,
+        }
+    }
+}
+
+/// A limit that ends the call: travels through the guest's stack as a trap.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct LimitHit(pub(crate) String);
+
+/// Counts one thing within one call.
+pub(crate) struct Meter {
+    name: &'static str,
+    used: usize,
+    tried: usize,
+}
+
+/// How a meter refuses.
+pub(crate) enum Over {
+    /// The guest is told.
+    Refuse(String),
+    /// The guest was told and went on: it asked for ten times the limit.
+    Trap(LimitHit),
+}
+
+/// How far beyond a limit a guest may ask before the call is ended.
+const PATIENCE: usize = 10;
+
+impl Meter {
+    pub(crate) const fn new(name: &'static str) -> Self {
+        Self { name, used: 0, tried: 0 }
+    }
+
+    pub(crate) fn take(&mut self, amount: usize, max: usize) -> Result<(), Over> {
+        // At least one a try, so that a flood of nothing ends as well.
+        self.tried = self.tried.saturating_add(amount.max(1));
+        let used = self.used.saturating_add(amount);
+        if used <= max {
+            self.used = used;
+            return Ok(());
+        }
+        let text = describe(self.name, max);
+        if self.tried > max.saturating_mul(PATIENCE).max(PATIENCE) {
+            return Err(Over::Trap(LimitHit(text)));
+        }
+        Err(Over::Refuse(text))
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.used = 0;
+        self.tried = 0;
+    }
+}
+
+/// How a limit is named in errors and failures.
+pub(crate) fn describe(name: &str, max: impl fmt::Display) -> String {
+    format!("{name} = {max}")
+}

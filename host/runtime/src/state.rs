@@ -1,0 +1,173 @@
+use std::sync::Arc;
+
+use wasmtime::{
+    ResourceLimiter, StoreContextMut, UpdateDeadline,
+    component::{HasData, ResourceTable},
+};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::{
+    host::Host,
+    imports::{http::HttpHooks, log::Lines, stdio::Captured},
+    limits::{LimitHit, Limits, describe},
+    pace::Pace,
+    transaction::Transaction,
+};
+
+/// What an instance's imports work on: the store's data.
+pub(crate) struct State {
+    pub(crate) host: Arc<dyn Host>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) transaction: Transaction,
+    pub(crate) lines: Lines,
+    /// stdout and stderr of the guest.
+    pub(crate) captured: Captured,
+    pub(crate) memory: MemoryLimiter,
+    /// Whether the component can be told of answers and timers.
+    pub(crate) takes_acks: bool,
+    pub(crate) takes_timers: bool,
+    pub(crate) table: ResourceTable,
+    pace: Arc<Pace>,
+    /// Ticks that this call was running.
+    slices: u32,
+    /// Made when the guest first asks for clocks, randomness or its standard streams; many never do.
+    wasi: Option<WasiCtx>,
+    http: WasiHttpCtx,
+    http_hooks: HttpHooks,
+}
+
+/// Handles that a guest may hold: streams, pollables, buckets, HTTP bodies.
+const RESOURCES_MAX: usize = 4_096;
+
+/// One read of randomness.
+const RANDOM_BYTES_MAX: u64 = 1 << 20;
+
+impl State {
+    pub(crate) fn new(
+        host: Arc<dyn Host>,
+        limits: Arc<Limits>,
+        exports: crate::Exports,
+        pace: Arc<Pace>,
+    ) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES_MAX);
+        Self {
+            transaction: Transaction::new(),
+            lines: Lines::default(),
+            captured: Captured::default(),
+            memory: MemoryLimiter { used: 0, max: limits.memory_bytes, denied: false },
+            takes_acks: exports.acks,
+            takes_timers: exports.timers,
+            table,
+            pace,
+            slices: 0,
+            wasi: None,
+            http: WasiHttpCtx::new(),
+            http_hooks: HttpHooks::new(Arc::clone(&host), limits.http_requests_per_call),
+            host,
+            limits,
+        }
+    }
+
+    /// Begins a call: everything that is counted by call starts again.
+    pub(crate) fn begin(&mut self, socket: Option<router::SocketView>) {
+        self.slices = 0;
+        self.memory.denied = false;
+        self.lines.begin();
+        self.http_hooks.begin();
+        self.transaction.begin(socket);
+    }
+
+    /// Id of the socket that the call is for: goes with its log lines.
+    pub(crate) fn socket_id(&self) -> Option<Arc<str>> {
+        self.transaction.socket.as_ref().map(|socket| Arc::clone(&socket.id))
+    }
+}
+
+/// Called by wasmtime when the epoch passed the call's deadline.
+///
+/// Every tick gives the other tasks of this thread their turn, so a guest that spins costs them about one tick.
+pub(crate) fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
+    let state = store.data_mut();
+    if !state.pace.ticked() {
+        // The deadline passed while the guest waited for us.
+        return Ok(UpdateDeadline::Continue(1));
+    }
+    state.slices += 1;
+    let max = state.limits.cpu_ms_per_call;
+    if state.slices > max {
+        return Err(LimitHit(describe("cpu_ms_per_call", max)).into());
+    }
+    // Not `Yield`: that wakes at once, and the thread's I/O would wait for the scheduler's next look at it.
+    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+}
+
+/// Bounds all memories of an instance together, and remembers that it did.
+pub(crate) struct MemoryLimiter {
+    used: usize,
+    max: usize,
+    pub(crate) denied: bool,
+}
+
+/// QuickJS and others need 8,000.
+const TABLE_ELEMENTS_MAX: usize = 20_000;
+
+impl ResourceLimiter for MemoryLimiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let used = self.used.saturating_add(desired.saturating_sub(current));
+        if used > self.max {
+            self.denied = true;
+            return Ok(false);
+        }
+        self.used = used;
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.denied = true;
+        Ok(())
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS_MAX)
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let captured = &self.captured;
+        let ctx = self.wasi.get_or_insert_with(|| {
+            // No files, arguments, environment or stdin by default; no address may be reached either, but do
+            // not even make sockets.
+            let mut builder = WasiCtx::builder();
+            builder.allow_tcp(false).allow_udp(false).max_random_size(RANDOM_BYTES_MAX);
+            builder.stdout(captured.stdout.clone()).stderr(captured.stderr.clone());
+            builder.build()
+        });
+        WasiCtxView { ctx, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.http_hooks, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+/// Lets the linker hand `&mut State` to the imports.
+pub(crate) struct HasState;
+
+impl HasData for HasState {
+    type Data<'a> = &'a mut State;
+}

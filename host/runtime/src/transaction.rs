@@ -1,0 +1,137 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use router::{AckToken, Effect, Room, SocketView, Target};
+
+use crate::{
+    host::{Commit, TimerChange},
+    kv::KvTransaction,
+    limits::{Limits, Meter, Over},
+};
+
+/// What one call has asked for so far. Nothing of it has happened.
+pub(crate) struct Transaction {
+    /// The socket the call is for.
+    pub(crate) socket: Option<SocketView>,
+    pub(crate) kv: KvTransaction,
+    effects: Vec<Effect>,
+    timers: Vec<TimerChange>,
+    /// Last key of each page that `list-keys` gave out: its cursors are indices of these, plus one.
+    pub(crate) cursors: Vec<String>,
+    effects_meter: Meter,
+    effect_bytes: Meter,
+    reads: Meter,
+    kv_writes: Meter,
+    host_bytes: Meter,
+}
+
+impl Transaction {
+    pub(crate) fn new() -> Self {
+        Self {
+            socket: None,
+            kv: KvTransaction::default(),
+            effects: Vec::new(),
+            timers: Vec::new(),
+            cursors: Vec::new(),
+            effects_meter: Meter::new("effects_per_call"),
+            effect_bytes: Meter::new("effect_bytes_per_call"),
+            reads: Meter::new("reads_per_call"),
+            kv_writes: Meter::new("kv_writes_per_call"),
+            host_bytes: Meter::new("host_bytes_per_call"),
+        }
+    }
+
+    /// Begins anew: what a failed call left is forgotten.
+    pub(crate) fn begin(&mut self, socket: Option<SocketView>) {
+        self.socket = socket;
+        self.kv = KvTransaction::default();
+        self.effects.clear();
+        self.timers.clear();
+        self.cursors.clear();
+        self.effects_meter.reset();
+        self.effect_bytes.reset();
+        self.reads.reset();
+        self.kv_writes.reset();
+        self.host_bytes.reset();
+    }
+
+    /// Ends the call: the effects, and what has to be stored before they happen.
+    pub(crate) fn finish(&mut self) -> (Option<SocketView>, Vec<Effect>, Commit) {
+        let kv = std::mem::take(&mut self.kv).into_writes();
+        let commit = Commit { kv, timers: std::mem::take(&mut self.timers) };
+        (self.socket.take(), std::mem::take(&mut self.effects), commit)
+    }
+
+    /// Makes room for one more effect of `bytes`; before the effect is built, so that a flood costs little.
+    pub(crate) fn admit(&mut self, bytes: usize, limits: &Limits) -> Result<(), Over> {
+        self.effects_meter.take(1, limits.effects_per_call)?;
+        self.effect_bytes.take(bytes, limits.effect_bytes_per_call)
+    }
+
+    pub(crate) fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    pub(crate) fn push_timer(&mut self, change: TimerChange) {
+        self.timers.push(change);
+    }
+
+    pub(crate) fn admit_read(&mut self, limits: &Limits) -> Result<(), Over> {
+        self.reads.take(1, limits.reads_per_call)
+    }
+
+    pub(crate) fn admit_write(&mut self, limits: &Limits) -> Result<(), Over> {
+        self.kv_writes.take(1, limits.kv_writes_per_call)
+    }
+
+    pub(crate) fn admit_bytes(&mut self, bytes: usize, limits: &Limits) -> Result<(), Over> {
+        self.host_bytes.take(bytes, limits.host_bytes_per_call)
+    }
+
+    /// The call's own socket, if `id` names it.
+    pub(crate) fn own(&self, id: &str) -> Option<&SocketView> {
+        self.socket.as_ref().filter(|socket| &*socket.id == id)
+    }
+
+    /// State of the own socket as this call has left it.
+    pub(crate) fn state(&self, socket: &SocketView) -> Bytes {
+        let set = self.effects.iter().rev().find_map(|effect| match effect {
+            Effect::SetState(state) => Some(state.clone()),
+            _ => None,
+        });
+        set.unwrap_or_else(|| socket.state.clone())
+    }
+
+    /// Rooms of the own socket as this call's joins and leaves have left them.
+    pub(crate) fn rooms(&self, socket: &SocketView) -> Vec<Room> {
+        let mut rooms: Vec<Room> = socket.rooms.to_vec();
+        for effect in &self.effects {
+            match effect {
+                Effect::Join { target, rooms: joined } if concerns(target, socket, &rooms) => {
+                    for room in joined {
+                        if !rooms.contains(room) {
+                            rooms.push(Arc::clone(room));
+                        }
+                    }
+                }
+                Effect::Leave { target, rooms: left } if concerns(target, socket, &rooms) => {
+                    rooms.retain(|room| !left.contains(room));
+                }
+                _ => {}
+            }
+        }
+        rooms
+    }
+
+    /// Whether this call has answered `token` already.
+    pub(crate) fn answered(&self, token: AckToken) -> bool {
+        let same = |effect: &Effect| matches!(effect, Effect::Ack { token: given, .. } if *given == token);
+        self.effects.iter().any(same)
+    }
+}
+
+fn concerns(target: &Target, socket: &SocketView, rooms: &[Room]) -> bool {
+    target.namespace == socket.namespace
+        && (target.rooms.is_empty() || target.rooms.iter().any(|room| rooms.contains(room)))
+        && !target.except.iter().any(|room| rooms.contains(room))
+}

@@ -1,0 +1,138 @@
+//! Does what the event's name says. Answers with an event "reply" to its own socket.
+mod attacks;
+mod http;
+mod storage;
+
+wit_bindgen::generate!({ path: "../../../guest-sdk/wit", world: "app-full", generate_all });
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use exports::wakeline::app::{acks_handler, handler, timers_handler};
+use wakeline::app::{
+    sockets::{self, EmitFlags, Target},
+    types::{Arguments, DisconnectReason, Error, Event, Handshake, Refusal},
+};
+
+struct Hostile;
+export!(Hostile);
+
+/// Lives as long as the instance.
+static CALLS: AtomicU32 = AtomicU32::new(0);
+
+impl handler::Guest for Hostile {
+    fn handle_connect(socket: String, handshake: Handshake) -> Result<(), Refusal> {
+        match handshake.auth.as_deref() {
+            None => {
+                let text = format!("{:?} {:?} {:?}", handshake.query, handshake.headers, handshake.claims);
+                let said = reply(&socket, &format!("{} {} {text}", handshake.namespace, handshake.remote_address));
+                said.map_err(|_| Refusal::Other("emit".into()))
+            }
+            Some(r#"{"token":"none"}"#) => Err(Refusal::Unauthorised("who are you".into())),
+            Some(data) => Err(Refusal::Custom(("custom".into(), data.into()))),
+        }
+    }
+
+    fn handle_event(socket: String, event: Event, ack: Option<String>) -> Result<(), Error> {
+        let calls = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
+        let args: Vec<&str> = event.args.trim_matches(['[', ']']).split(',').map(|arg| arg.trim_matches('"')).collect();
+        let arg = |index: usize| args.get(index).copied().unwrap_or_default();
+        match event.name.as_str() {
+            "echo" => {
+                let answer = Arguments { args: event.args.clone(), attachments: event.attachments.clone() };
+                match ack {
+                    Some(token) => sockets::ack(&token, &answer),
+                    None => sockets::emit(&own(&socket), &event, EmitFlags::empty()),
+                }
+            }
+            "count" => reply(&socket, &calls.to_string()),
+            "fail" => {
+                reply(&socket, "never seen")?;
+                Err(Error::Failed("on purpose".into()))
+            }
+            "token" => reply(&socket, &ack.unwrap_or_default()),
+            "ack-as" => sockets::ack(arg(0), &Arguments { args: "[]".into(), attachments: vec![] }),
+            "ack-twice" => {
+                let token = ack.unwrap_or_default();
+                let answer = Arguments { args: "[]".into(), attachments: vec![] };
+                sockets::ack(&token, &answer)?;
+                sockets::ack(&token, &answer)
+            }
+            "emit-raw" => {
+                let odd = Event { name: arg(0).into(), args: "{not json".into(), attachments: vec![] };
+                sockets::emit(&own(&socket), &odd, EmitFlags::empty())
+            }
+            "emit-with-ack" => sockets::emit_with_ack(&socket, &event, arg(0), 500),
+            "all-effects" => all_effects(&socket),
+            "rooms" => rooms(&socket),
+            "others-rooms" => sockets::rooms_of("someone-else").map(drop),
+            "state" => {
+                let before = sockets::get_state(&socket)?;
+                sockets::set_state(&socket, arg(0).as_bytes())?;
+                let after = sockets::get_state(&socket)?;
+                reply(&socket, &format!("{} {}", text(&before), text(&after)))
+            }
+            "big-state" => sockets::set_state(&socket, &[0; 20_000]),
+            "who" => {
+                let page = sockets::fetch_sockets(&own(&socket), Some(arg(0)))?;
+                reply(&socket, &format!("{} {:?} {:?}", page.sockets.len(), page.cursor, page.partial))
+            }
+            name if name.starts_with("kv-") => storage::run(name, &socket, &arg),
+            name if name.starts_with("http") => http::run(&socket, arg(0), arg(1)),
+            name => attacks::run(name, &socket, &arg),
+        }
+    }
+
+    fn handle_disconnect(socket: String, reason: DisconnectReason) -> Result<(), Error> {
+        reply(&socket, &format!("{reason:?}"))
+    }
+}
+
+impl acks_handler::Guest for Hostile {
+    fn handle_ack(socket: String, token: String, outcome: acks_handler::AckOutcome) -> Result<(), Error> {
+        let outcome = match outcome {
+            acks_handler::AckOutcome::Answered(answer) => answer.args.replace('"', "'"),
+            acks_handler::AckOutcome::TimedOut => "timed out".into(),
+        };
+        reply(&socket, &format!("{token} {outcome}"))
+    }
+}
+
+impl timers_handler::Guest for Hostile {
+    fn handle_timer(name: String, payload: Vec<u8>) -> Result<(), Error> {
+        reply("everyone", &format!("{name} {}", text(&payload)))
+    }
+}
+
+/// Says something that a test can read in the effects.
+fn reply(socket: &str, said: &str) -> Result<(), Error> {
+    let args = format!("[\"{}\"]", said.replace('\\', "\\\\").replace('"', "'").replace('\n', " "));
+    let event = Event { name: "reply".into(), args, attachments: vec![] };
+    sockets::emit(&own(socket), &event, EmitFlags::empty())
+}
+
+fn own(socket: &str) -> Target {
+    Target { namespace: "/".into(), rooms: vec![socket.into()], except: vec![] }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn all_effects(socket: &str) -> Result<(), Error> {
+    let event = Event { name: "e".into(), args: "[1]".into(), attachments: vec![] };
+    let lobby = Target { namespace: "/".into(), rooms: vec!["lobby".into()], except: vec![socket.into()] };
+    sockets::join(&own(socket), &["lobby".into()])?;
+    sockets::emit(&lobby, &event, EmitFlags::VOLATILE)?;
+    sockets::leave(&own(socket), &["lobby".into()])?;
+    sockets::set_state(socket, b"s")?;
+    sockets::emit_with_ack(socket, &event, "t", 7)?;
+    sockets::disconnect(&own(socket), true)
+}
+
+fn rooms(socket: &str) -> Result<(), Error> {
+    sockets::join(&own(socket), &["a".into(), "b".into()])?;
+    sockets::leave(&own(socket), &["a".into()])?;
+    let all = Target { namespace: "/".into(), rooms: vec![], except: vec!["b".into()] };
+    sockets::join(&all, &["not-me".into()])?;
+    reply(socket, &sockets::rooms_of(socket)?.join(" "))
+}
