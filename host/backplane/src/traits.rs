@@ -70,6 +70,16 @@ pub struct Window {
     pub bytes_max: u64,
 }
 
+impl Window {
+    /// What a log keeps until [`Backplane::retain`] says otherwise: two minutes, as Socket.IO's connection state
+    /// recovery does by default.
+    pub const INITIAL: Self = Self {
+        age: Duration::from_secs(120),
+        packets_max: 10_000,
+        bytes_max: 16 << 20,
+    };
+}
+
 /// A value and the revision it was written at. Revisions grow within a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {

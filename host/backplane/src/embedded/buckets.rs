@@ -1,0 +1,146 @@
+use std::{collections::HashMap, ops::ControlFlow, sync::Arc};
+
+use bytes::{Buf, Bytes};
+use parking_lot::Mutex;
+
+use super::store::{Op, Safe, Space, Store, named};
+use crate::{Change, Condition, Error, Value, limits};
+
+/// Key-value buckets, straight from the store.
+///
+/// No cache of our own: handlers may keep more than memory holds, the store has its recent writes in memory and
+/// caches its blocks, and so a read of a live session's record costs a microsecond or two.
+pub(super) struct Buckets {
+    store: Arc<Store>,
+    /// Buckets that were written since the start: their last revision, locked by whoever writes.
+    revisions: Mutex<HashMap<Arc<str>, Arc<Mutex<u64>>>>,
+}
+
+impl Buckets {
+    pub(super) fn new(store: Arc<Store>) -> Self {
+        Self {
+            store,
+            revisions: Mutex::default(),
+        }
+    }
+
+    pub(super) fn get(&self, bucket: &str, key: &str) -> Result<Option<Value>, Error> {
+        limits::check_name("bucket", bucket)?;
+        limits::check_name("key", key)?;
+        let stored = self.store.get(Space::Values, &named(bucket, key.as_bytes()))?;
+        stored.map(|stored| decode(bucket, key, stored)).transpose()
+    }
+
+    pub(super) fn write(&self, bucket: &str, changes: Vec<Change>) -> Result<u64, Error> {
+        limits::check_name("bucket", bucket)?;
+        limits::check_changes(&changes)?;
+        let revision = self.revision(bucket)?;
+        let mut revision = revision.lock();
+        if changes.is_empty() {
+            return Ok(*revision);
+        }
+        for change in &changes {
+            let holds = match change.condition {
+                Condition::Always => true,
+                Condition::Absent => self.get(bucket, &change.key)?.is_none(),
+                Condition::Revision(expected) => self
+                    .get(bucket, &change.key)?
+                    .is_some_and(|value| value.revision == expected),
+            };
+            if !holds {
+                return Err(Error::Conflict {
+                    key: change.key.clone(),
+                });
+            }
+        }
+        let next = *revision + 1;
+        let mut ops: Vec<Op> = changes
+            .into_iter()
+            .map(|change| op(bucket, change, next))
+            .collect();
+        let (space, key) = (Space::Buckets, bucket.as_bytes().to_vec());
+        ops.push(Op {
+            space,
+            key,
+            value: Some(next.to_be_bytes().to_vec()),
+        });
+        // Even a write that fails may be found after a restart: its revision is not given out twice.
+        *revision = next;
+        self.store.commit(ops, Safe::AsConfigured)?;
+        Ok(next)
+    }
+
+    pub(super) fn keys(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&str>,
+        keys_max: usize,
+    ) -> Result<Vec<String>, Error> {
+        limits::check_name("bucket", bucket)?;
+        limits::check_bound("prefix", prefix)?;
+        limits::check_bound("after", after.unwrap_or_default())?;
+        let mut keys = Vec::new();
+        if keys_max == 0 {
+            return Ok(keys);
+        }
+        let name = named(bucket, &[]);
+        let after = after.map(|after| named(bucket, after.as_bytes()));
+        self.store.scan(
+            Space::Values,
+            &named(bucket, prefix.as_bytes()),
+            after.as_deref(),
+            &mut |key, _| {
+                let key = key
+                    .get(name.len()..)
+                    .and_then(|key| std::str::from_utf8(key).ok());
+                let key =
+                    key.ok_or_else(|| Error::Unavailable(format!("bucket {bucket:?} has a damaged key")))?;
+                keys.push(key.to_owned());
+                Ok(if keys.len() < keys_max {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                })
+            },
+        )?;
+        Ok(keys)
+    }
+
+    fn revision(&self, bucket: &str) -> Result<Arc<Mutex<u64>>, Error> {
+        let mut revisions = self.revisions.lock();
+        if let Some(revision) = revisions.get(bucket) {
+            return Ok(Arc::clone(revision));
+        }
+        let stored = self.store.get(Space::Buckets, bucket.as_bytes())?;
+        let last = stored.map_or(Ok(0), |mut stored| stored.try_get_u64());
+        let last =
+            last.map_err(|_| Error::Unavailable(format!("bucket {bucket:?} has a damaged revision")))?;
+        let revision = Arc::new(Mutex::new(last));
+        revisions.insert(Arc::from(bucket), Arc::clone(&revision));
+        Ok(revision)
+    }
+}
+
+fn op(bucket: &str, change: Change, revision: u64) -> Op {
+    let value = change
+        .value
+        .map(|value| [&revision.to_be_bytes(), &value[..]].concat());
+    Op {
+        space: Space::Values,
+        key: named(bucket, change.key.as_bytes()),
+        value,
+    }
+}
+
+fn decode(bucket: &str, key: &str, mut stored: Bytes) -> Result<Value, Error> {
+    match stored.try_get_u64() {
+        Ok(revision) => Ok(Value {
+            bytes: stored,
+            revision,
+        }),
+        Err(_) => Err(Error::Unavailable(format!(
+            "bucket {bucket:?} has a damaged value under {key:?}"
+        ))),
+    }
+}

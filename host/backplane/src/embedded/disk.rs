@@ -1,0 +1,183 @@
+use std::{
+    fs::{self, File},
+    ops::{Bound, ControlFlow},
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use bytes::Bytes;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+
+use super::{
+    directory::{Directory, Fsync, OpenError},
+    store::{Op, Safe, Space, Visit},
+};
+use crate::Error;
+
+/// The store in a data directory: one fjall database, one keyspace a space, one journal for all of them.
+pub(super) struct Disk {
+    database: Database,
+    logs: Keyspace,
+    entries: Keyspace,
+    values: Keyspace,
+    buckets: Keyspace,
+    directory: Directory,
+    /// Something was written since the last [`sync`](Self::sync).
+    dirty: AtomicBool,
+}
+
+impl Disk {
+    /// Locks the directory. The second is false if the store may have lost answered writes since it was last
+    /// written: the machine went down under it.
+    pub(super) fn open(path: &Path, fsync: Fsync) -> Result<(Self, bool), OpenError> {
+        let directory = Directory::prepare(path, fsync)?;
+        let store = directory.store();
+        let damaged = |error: fjall::Error| directory.explain(error);
+        let database = Database::builder(&store)
+            .worker_threads(2)
+            .max_journaling_size(JOURNALS_BYTES_MAX)
+            .cache_size(CACHE_BYTES)
+            .open()
+            .map_err(damaged)?;
+        let open = |name, memtable_bytes| {
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes);
+            database.keyspace(name, options).map_err(damaged)
+        };
+        let (logs, entries) = (open("logs", 4 << 20)?, open("entries", 16 << 20)?);
+        let (values, buckets) = (open("values", 16 << 20)?, open("buckets", 4 << 20)?);
+        let intact = directory.intact()?;
+        let dirty = AtomicBool::new(false);
+        Ok((
+            Self {
+                database,
+                logs,
+                entries,
+                values,
+                buckets,
+                directory,
+                dirty,
+            },
+            intact,
+        ))
+    }
+
+    /// What was found is loaded and mended: from here on the directory is in use. See [`Directory::begin`].
+    pub(super) fn begin(&self) -> Result<(), OpenError> {
+        self.database
+            .persist(PersistMode::SyncAll)
+            .map_err(|error| self.directory.explain(error))?;
+        self.directory.begin()
+    }
+
+    pub(super) fn blocks(&self) -> bool {
+        self.directory.fsync() == Fsync::Always
+    }
+
+    pub(super) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        let value = self.keyspace(space).get(key).map_err(unavailable)?;
+        Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+    }
+
+    pub(super) fn scan(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        from: Bound<&[u8]>,
+        visit: Visit<'_>,
+    ) -> Result<(), Error> {
+        for guard in self.keyspace(space).range::<&[u8], _>((from, Bound::Unbounded)) {
+            let (key, value) = guard.into_inner().map_err(unavailable)?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            if let ControlFlow::Break(()) = visit(&key, &value)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn commit(&self, ops: Vec<Op>, safe: Safe) -> Result<(), Error> {
+        let synced = self.blocks() && safe == Safe::AsConfigured;
+        let mode = if synced {
+            PersistMode::SyncData
+        } else {
+            PersistMode::Buffer
+        };
+        let mut batch = self.database.batch().durability(Some(mode));
+        for op in ops {
+            let keyspace = self.keyspace(op.space);
+            match (op.space, op.value) {
+                (_, Some(value)) => batch.insert(keyspace, op.key, value),
+                // Entries are written once and removed once: the removal vanishes with the entry.
+                (Space::Entries, None) => batch.remove_weak(keyspace, op.key),
+                (_, None) => batch.remove(keyspace, op.key),
+            }
+        }
+        batch.commit().map_err(unavailable)?;
+        if !synced {
+            self.dirty.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Through file handles of our own: fjall's `persist` holds the journal's lock for as long as the disk takes,
+    /// and every append of every app would wait for it. The name of a journal is its only internal used here;
+    /// a journal that is retired meanwhile was synced by fjall.
+    pub(super) fn sync(&self) -> Result<(), Error> {
+        if !self.dirty.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let synced = (|| {
+            let mut journals = 0;
+            for file in fs::read_dir(self.directory.store())? {
+                let path = file?.path();
+                if path.extension().is_some_and(|extension| extension == "jnl") {
+                    match File::open(&path) {
+                        Ok(journal) => journal.sync_data()?,
+                        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                        Err(error) => return Err(error),
+                    }
+                    journals += 1;
+                }
+            }
+            Ok(journals > 0)
+        })();
+        match synced {
+            Ok(true) => Ok(()),
+            Ok(false) => self.database.persist(PersistMode::SyncData).map_err(unavailable),
+            Err(error) => {
+                self.dirty.store(true, Ordering::Release);
+                Err(Error::Unavailable(format!("fsync: {error}")))
+            }
+        }
+    }
+
+    fn keyspace(&self, space: Space) -> &Keyspace {
+        match space {
+            Space::Logs => &self.logs,
+            Space::Entries => &self.entries,
+            Space::Values => &self.values,
+            Space::Buckets => &self.buckets,
+        }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Only what is on disk may be called closed: otherwise the next start takes a power failure for a rest.
+        let closed = self.database.persist(PersistMode::SyncAll).map_err(unavailable);
+        if let Err(error) = closed.and_then(|()| self.directory.end()) {
+            tracing::warn!(%error, "data directory not closed cleanly");
+        }
+    }
+}
+
+fn unavailable(error: impl std::fmt::Display) -> Error {
+    Error::Unavailable(error.to_string())
+}
+
+/// Read again at the next start, at some 200 MB a second.
+const JOURNALS_BYTES_MAX: u64 = 128 << 20;
+/// For values; logs are served from memory.
+const CACHE_BYTES: u64 = 32 << 20;

@@ -1,0 +1,68 @@
+//! The embedded backplane from outside: the suite in memory and in a directory, and what only a directory promises.
+use std::sync::Arc;
+
+use backplane::{Backplane, Embedded, Fsync, suite};
+use router::{Action, Delivery, Target};
+
+mod crash;
+mod damage;
+mod pressure;
+mod reopen;
+
+#[tokio::test]
+async fn suite_in_memory() {
+    suite::run_all(async || Arc::new(Embedded::in_memory()) as Arc<dyn Backplane>).await;
+}
+
+#[tokio::test]
+async fn suite_in_memory_shared_by_threads() {
+    let shared: Arc<dyn Backplane> = Arc::new(Embedded::in_memory());
+    let cases = suite::cases().map(|case| {
+        let shared = Arc::clone(&shared);
+        tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(case.run(shared));
+        })
+    });
+    for case in cases.collect::<Vec<_>>() {
+        case.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn suite_in_a_directory() {
+    in_directory(Fsync::EverySecond).await;
+}
+
+#[tokio::test]
+async fn suite_in_a_directory_synced() {
+    in_directory(Fsync::Always).await;
+}
+
+async fn in_directory(fsync: Fsync) {
+    let directory = tempfile::tempdir().unwrap();
+    let shared: Arc<dyn Backplane> = Arc::new(Embedded::open_with(directory.path(), fsync).unwrap());
+    suite::run_all(async || Arc::clone(&shared)).await;
+}
+
+fn entry(text: &str) -> Arc<Delivery> {
+    let target = Target {
+        namespace: "/".into(),
+        rooms: Vec::new(),
+        except: Vec::new(),
+    };
+    Arc::new(Delivery {
+        target,
+        action: Action::Join(vec![text.into()]),
+    })
+}
+
+fn text(delivery: &Delivery) -> &str {
+    match &delivery.action {
+        Action::Join(rooms) => &rooms[0],
+        other => panic!("nobody appended {other:?}"),
+    }
+}
