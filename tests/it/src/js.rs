@@ -6,21 +6,26 @@ use tempfile::TempDir;
 
 use crate::harness::{AppDir, FaultProxy, Script, Wakeline};
 
+/// The app that a module of scenarios is for, with settings that the scenario needs.
+fn app(module: &str, scenario: &str) -> AppDir {
+    let settings = match scenario {
+        "p2_beyond_the_window_a_client_is_told_and_nothing_is_replayed" => "[recovery]\nwindow_ms = 1000\n",
+        // Pings are quick where a test waits for one.
+        "p2_the_old_connection_need_not_be_noticed_dead_first" => {
+            "[engine]\nping_interval_ms = 1500\nping_timeout_ms = 20000\n"
+        }
+        _ => "",
+    };
+    match module {
+        "spaces" => AppDir::example("conformance", CONFORMANCE),
+        "effects" => AppDir::probe(settings),
+        _ => AppDir::example("bench", settings),
+    }
+}
+
 /// Runs a scenario on an app of its own on a server of its own.
 fn play(transport: &str, module: &str, scenario: &str) {
-    let (example, settings, seconds) = match (module, scenario) {
-        ("spaces", _) => ("conformance", CONFORMANCE, 60),
-        (_, "p2_beyond_the_window_a_client_is_told_and_nothing_is_replayed") => {
-            ("bench", "[recovery]\nwindow_ms = 1000\n", 60)
-        }
-        // Pings are quick where a test waits for one.
-        (_, "p2_the_old_connection_need_not_be_noticed_dead_first") => {
-            ("bench", "[engine]\nping_interval_ms = 1500\nping_timeout_ms = 20000\n", 60)
-        }
-        (_, name) if name.contains("sixty_seconds") => ("bench", "", 180),
-        _ => ("bench", "", 90),
-    };
-    let app = AppDir::example(example, settings);
+    let app = app(module, scenario);
     let data = TempDir::new().unwrap();
     let mut wakeline = Wakeline::serve(&[&app], data.path());
     let proxy = FaultProxy::new(&wakeline.address);
@@ -31,7 +36,11 @@ fn play(transport: &str, module: &str, scenario: &str) {
         .variable("WAKELINE_URL", &wakeline.url())
         .variable("WAKELINE_PATH", &format!("/{}/socket.io/", app.name))
         .variable("PROXY_URL", &proxy.url())
-        .within(seconds)
+        .within(if scenario.contains("sixty_seconds") {
+            180
+        } else {
+            90
+        })
         .run_with(|what| grant(what, &mut wakeline, &proxy));
 }
 
@@ -108,6 +117,23 @@ scenarios! {
         events_return_with_their_binary,
         a_refused_namespace_leaves_the_others_alone,
         heartbeats_keep_an_idle_client_and_cost_it_nothing,
+    ]
+    effects: [
+        a_refused_client_gets_message_and_data,
+        what_the_connect_call_emits_arrives_after_the_connect,
+        the_handler_asks_and_the_client_answers,
+        a_question_that_nobody_answers_times_out,
+        a_broadcast_leaves_out_the_speaker_and_the_excepted,
+        sockets_are_listed_and_moved_by_room,
+        a_handler_that_disconnects_ends_the_namespace_for_good,
+        a_handler_that_hangs_up_closes_the_connection,
+        those_left_behind_are_told_who_went_and_why,
+        a_call_that_fails_leaves_nothing_behind,
+        a_timer_runs_without_anyone_asking,
+        a_volatile_event_arrives_at_clients_that_listen,
+        p2_a_client_whose_last_event_was_volatile_recovers,
+        p2_a_recovered_client_answers_questions_and_is_not_mourned,
+        p8_a_flood_arrives_whole_and_in_order,
     ]
     recovery: [
         p2_two_hundred_clients_cut_off_for_two_seconds_lose_nothing,

@@ -7,7 +7,10 @@ use crate::{
 };
 
 fn play(transport: &str, scenario: &str) {
-    let (bench, conformance) = (AppDir::example("bench", ""), AppDir::example("conformance", CONFORMANCE));
+    let (bench, conformance) = (
+        AppDir::example("bench", ""),
+        AppDir::example("conformance", CONFORMANCE),
+    );
     let data = TempDir::new().unwrap();
     let wakeline = Wakeline::serve(&[&bench, &conformance], data.path());
     let proxy = FaultProxy::new(&wakeline.address);

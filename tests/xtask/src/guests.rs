@@ -6,7 +6,7 @@ use anyhow::Result;
 use crate::sh;
 
 /// Workspaces of guests, apart from the host's.
-pub(crate) const WORKSPACES: [&str; 3] = ["guest-sdk", "examples", "tests/guests"];
+pub(crate) const WORKSPACES: [&str; 4] = ["guest-sdk", "examples", "tests/guests", "tests/it/probe"];
 
 /// Builds every guest that a test needs.
 pub(crate) fn build() -> Result<()> {

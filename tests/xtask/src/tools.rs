@@ -15,14 +15,14 @@ pub(crate) struct Missing {
 pub(crate) fn install() -> Result<Vec<Missing>> {
     sh::step("tools: the wasm target, Node packages, Python packages, chromium");
     wasm_target()?;
-    let optional: [(&'static str, fn() -> Result<()>); 3] = [
-        ("node", node_packages),
-        ("python", python_packages),
-        ("chromium", chromium),
+    let optional = [
+        ("node", node_packages()),
+        ("python", python_packages()),
+        ("chromium", chromium()),
     ];
     let mut missing = Vec::new();
-    for (what, install) in optional {
-        if let Err(error) = install() {
+    for (what, installed) in optional {
+        if let Err(error) = installed {
             let why = format!("{error:#}");
             println!("    MISSING {what}: {why}");
             missing.push(Missing { what, why });

@@ -17,17 +17,32 @@ impl AppDir {
         Self::new(example, &component("examples", example), settings)
     }
 
+    /// An app that runs the component of `tests/it/probe`.
+    pub(crate) fn probe(settings: &str) -> Self {
+        Self::new("probe", &component("tests/it/probe", "probe"), settings)
+    }
+
     /// An app that runs a component of `tests/guests`.
     pub(crate) fn guest(guest: &str, settings: &str) -> Self {
         Self::new(guest, &component("tests/guests", guest), settings)
     }
 
     fn new(name: &str, component: &std::path::Path, settings: &str) -> Self {
-        assert!(component.exists(), "{} is missing: cargo xtask guests", component.display());
+        assert!(
+            component.exists(),
+            "{} is missing: cargo xtask guests",
+            component.display()
+        );
         let directory = tempfile::tempdir().unwrap();
-        let manifest = format!("name = \"{name}\"\ncomponent = \"{}\"\n{settings}", component.display());
+        let manifest = format!(
+            "name = \"{name}\"\ncomponent = \"{}\"\n[build]\ncommand = \"true\"\n{settings}",
+            component.display()
+        );
         fs::write(directory.path().join("wakeline.toml"), manifest).unwrap();
-        Self { name: name.to_owned(), directory }
+        Self {
+            name: name.to_owned(),
+            directory,
+        }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -38,5 +53,8 @@ impl AppDir {
 /// Where cargo puts the component of a crate called `name`.
 fn component(workspace: &str, name: &str) -> PathBuf {
     let file = format!("{}.wasm", name.replace('-', "_"));
-    root().join(workspace).join("target/wasm32-wasip2/release").join(file)
+    root()
+        .join(workspace)
+        .join("target/wasm32-wasip2/release")
+        .join(file)
 }

@@ -37,7 +37,10 @@ impl FaultProxy {
         let (bound, address) = std::sync::mpsc::channel();
         let accepted = weather.clone();
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async move {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 bound.send(listener.local_addr().unwrap()).unwrap();
@@ -47,7 +50,10 @@ impl FaultProxy {
                 }
             });
         });
-        Self { address: address.recv().unwrap(), weather }
+        Self {
+            address: address.recv().unwrap(),
+            weather,
+        }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -96,7 +102,9 @@ async fn accept(listener: TcpListener, server: SocketAddr, weather: watch::Sende
                 return reset(&client);
             }
             // A refused connection is passed on as a reset: the server is being restarted.
-            let Ok(server) = TcpStream::connect(server).await else { return reset(&client) };
+            let Ok(server) = TcpStream::connect(server).await else {
+                return reset(&client);
+            };
             carry(client, server, weather, number).await;
         });
     }
@@ -125,7 +133,12 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, weather: watch::Rec
 }
 
 /// Passes bytes one way until they end, or for ever if stranded.
-async fn pass(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut weather: watch::Receiver<Weather>, number: u64) {
+async fn pass(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    mut weather: watch::Receiver<Weather>,
+    number: u64,
+) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let read = from.read(&mut buffer).await.unwrap_or(0);

@@ -16,7 +16,9 @@ pub(crate) fn skip(reason: &str) {
 }
 
 fn line(text: &str) {
-    let Some(path) = std::env::var_os("WAKELINE_TEST_REPORT") else { return };
+    let Some(path) = std::env::var_os("WAKELINE_TEST_REPORT") else {
+        return;
+    };
     let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
     file.write_all(format!("{text}\n").as_bytes()).unwrap();
 }

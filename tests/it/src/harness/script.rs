@@ -22,7 +22,10 @@ impl Script {
     /// `tests/it/js/<file>` with Node.
     pub(crate) fn node(file: &str) -> Self {
         let directory = root().join("tests/it/js");
-        assert!(directory.join("node_modules").exists(), "Node packages are missing: cargo xtask test installs them");
+        assert!(
+            directory.join("node_modules").exists(),
+            "Node packages are missing: cargo xtask test installs them"
+        );
         Self::new("node", &directory, file)
     }
 
@@ -30,17 +33,30 @@ impl Script {
     pub(crate) fn python(file: &str) -> Self {
         let directory = root().join("tests/it/python");
         let packages = directory.join(".venv");
-        assert!(packages.exists(), "Python packages are missing: cargo xtask test installs them");
+        assert!(
+            packages.exists(),
+            "Python packages are missing: cargo xtask test installs them"
+        );
         let mut script = Self::new("python3", &directory, file);
-        script.command.env("PYTHONPATH", packages).env("PYTHONUNBUFFERED", "1");
+        script
+            .command
+            .env("PYTHONPATH", packages)
+            .env("PYTHONUNBUFFERED", "1");
         script
     }
 
     fn new(program: &str, directory: &std::path::Path, file: &str) -> Self {
         let mut command = Command::new(program);
         command.arg(file).current_dir(directory);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self { command, name: file.to_owned(), limit: Duration::from_secs(60) }
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Self {
+            command,
+            name: file.to_owned(),
+            limit: Duration::from_mins(1),
+        }
     }
 
     pub(crate) fn argument(mut self, argument: &str) -> Self {
@@ -90,12 +106,22 @@ impl Script {
                 }
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
                 Err(mpsc::RecvTimeoutError::Timeout) => {
-                    panic!("{}: no end after {:?}\n{transcript}{}", self.name, self.limit, errors.text())
+                    panic!(
+                        "{}: no end after {:?}\n{transcript}{}",
+                        self.name,
+                        self.limit,
+                        errors.text()
+                    )
                 }
             }
         }
         let status = child.0.wait().unwrap();
-        assert!(status.success(), "{}: {status}\n{transcript}{}", self.name, errors.text());
+        assert!(
+            status.success(),
+            "{}: {status}\n{transcript}{}",
+            self.name,
+            errors.text()
+        );
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use super::{AppDir, Output, target};
 
 /// How long a server may take until it listens; `dev` builds the app first, on a busy machine.
-const READY: Duration = Duration::from_secs(240);
+const READY: Duration = Duration::from_mins(4);
 
 /// A running `wakeline`; killed when dropped, its log shown if the test failed.
 pub(crate) struct Wakeline {
@@ -23,14 +23,30 @@ pub(crate) struct Wakeline {
 /// The program under test.
 pub(crate) fn binary() -> PathBuf {
     let binary = target().join("release/wakeline");
-    assert!(binary.exists(), "{} is missing: cargo build --release -p wakeline", binary.display());
+    assert!(
+        binary.exists(),
+        "{} is missing: cargo build --release -p wakeline",
+        binary.display()
+    );
     binary
 }
 
 impl Wakeline {
     /// `wakeline dev DIR`: the app answers at the root.
     pub(crate) fn dev(directory: &Path) -> Self {
-        Self::start(vec!["dev".into(), directory.into(), "--listen".into(), "127.0.0.1:0".into()])
+        Self::start(vec![
+            "dev".into(),
+            directory.into(),
+            "--listen".into(),
+            "127.0.0.1:0".into(),
+        ])
+    }
+
+    /// The same, with data that survives the process.
+    pub(crate) fn dev_in(directory: &Path, data: &Path) -> Self {
+        let mut arguments: Vec<OsString> = vec!["dev".into(), directory.into(), "--listen".into()];
+        arguments.extend(["127.0.0.1:0".into(), "--data".into(), data.into()]);
+        Self::start(arguments)
     }
 
     /// `wakeline serve DIR…`: each app answers below its name. `data` survives the process.
@@ -46,10 +62,19 @@ impl Wakeline {
 
     fn start(arguments: Vec<OsString>) -> Self {
         let mut command = Command::new(binary());
-        command.args(&arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(&arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let output = Output::of(&mut child);
-        let mut wakeline = Self { child, output, arguments, address: String::new() };
+        let mut wakeline = Self {
+            child,
+            output,
+            arguments,
+            address: String::new(),
+        };
         wakeline.address = wakeline.wait_until_ready();
         wakeline
     }
@@ -57,7 +82,7 @@ impl Wakeline {
     /// Reads the address out of `listening on http://ADDR`.
     fn wait_until_ready(&self) -> String {
         let address = self.output.wait(READY, |line| {
-            let at = line.split_once("http://")?.1;
+            let at = line.split_once("listening on http://")?.1;
             Some(at.split(['/', ',', ' ']).next()?.to_owned())
         });
         address.unwrap_or_else(|| panic!("wakeline did not get ready:\n{}", self.output.text()))
@@ -65,10 +90,6 @@ impl Wakeline {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     /// SIGKILL: no goodbye to anyone.
