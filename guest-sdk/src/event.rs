@@ -106,7 +106,7 @@ impl Ack {
     /// Sends the answer; nothing happens if the client does not wait for one.
     pub fn send(self, args: impl IntoArgs) -> Result<()> {
         match self.token {
-            Some(token) => host::ack(token, args.into_args()?),
+            Some(token) => host::ack(&token, args.into_args()?),
             None => Ok(()),
         }
     }

@@ -41,7 +41,11 @@ pub use wakeline_sdk_macros::handler;
 #[doc(hidden)]
 pub use crate::host::Guest;
 #[doc(hidden)]
-pub use crate::{args::ArgsReader, event::answer as __answer, handler::unhandled};
+pub use crate::{
+    args::ArgsReader,
+    event::answer as __answer,
+    handler::{unhandled, uses as __uses},
+};
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub use wit_bindgen;

@@ -39,7 +39,7 @@ fn whoami_tells_rooms_and_state() {
     let app = TestApp::new::<Bench>();
     let client = app.connect("/").unwrap();
     client.emit("join", "r").unwrap();
-    client.emit("set", &json!({ "n": 1 })).unwrap();
+    client.emit("set", json!({ "n": 1 })).unwrap();
     let id = client.id();
     let expected = json!([{ "sid": id, "rooms": ["r", id], "state": { "n": 1 }, "recovered": false }]);
     assert_eq!(client.emit_with_ack("whoami", ()).unwrap(), expected);

@@ -58,9 +58,12 @@ fn by_namespace(
 
 fn connect(ty: &Type, routes: &[&Route]) -> TokenStream {
     let body = by_namespace(routes, quote!(::core::result::Result::Ok(())), |route| {
-        let call = call(ty, route, |parameter| match parameter.what {
-            What::Socket => quote!(__socket),
-            _ => quote!(__handshake),
+        let call = call(ty, route, |parameter| {
+            if parameter.what == What::Socket {
+                quote!(__socket)
+            } else {
+                quote!(__handshake)
+            }
         });
         quote!(#call.map_err(::core::convert::Into::into))
     });
@@ -151,9 +154,12 @@ fn event(ty: &Type, route: &Route) -> TokenStream {
 
 fn disconnect(ty: &Type, routes: &[&Route]) -> TokenStream {
     let body = by_namespace(routes, quote!(::core::result::Result::Ok(())), |route| {
-        call(ty, route, |parameter| match parameter.what {
-            What::Socket => quote!(__socket),
-            _ => quote!(__reason),
+        call(ty, route, |parameter| {
+            if parameter.what == What::Socket {
+                quote!(__socket)
+            } else {
+                quote!(__reason)
+            }
         })
     });
     quote! {
@@ -187,9 +193,12 @@ fn on_ack(ty: &Type, routes: &[&Route]) -> TokenStream {
 
 fn timer(ty: &Type, routes: &[&Route]) -> TokenStream {
     let arms = arms(routes, |route| {
-        call(ty, route, |parameter| match parameter.what {
-            What::Timer => quote!(__timer),
-            _ => quote_spanned!(parameter.ty.span()=> __timer.payload()?),
+        call(ty, route, |parameter| {
+            if parameter.what == What::Timer {
+                quote!(__timer)
+            } else {
+                quote_spanned!(parameter.ty.span()=> __timer.payload()?)
+            }
         })
     });
     quote! {

@@ -11,26 +11,30 @@ use syn::{ItemImpl, parse_macro_input};
 /// | attribute | called | may take |
 /// |---|---|---|
 /// | `#[connect]` | when a client wants to join a namespace; an error refuses it | `&Socket`, `&Handshake` |
-/// | `#[on("say")]` | for that event | `&Socket`, the event's arguments, [`Ack`] |
-/// | `#[fallback]` | for events without a function | `&Socket`, [`Event`], [`Ack`] |
-/// | `#[disconnect]` | when a client left for good | `&Socket`, [`DisconnectReason`] |
-/// | `#[on_ack("token")]`, `#[on_ack]` | for answers to `emit_with_ack` with that token, or any other | `&Socket`, `&str` (the token), [`Answer`] |
-/// | `#[timer("name")]`, `#[timer]` | when that timer, or any other, runs out | [`Timer`], or its payload |
+/// | `#[on("say")]` | for that event | `&Socket`, the event's arguments, `Ack` |
+/// | `#[fallback]` | for events without a function | `&Socket`, `Event`, `Ack` |
+/// | `#[disconnect]` | when a client left for good | `&Socket`, `DisconnectReason` |
+/// | `#[on_ack("token")]`, `#[on_ack]` | for answers to `emit_with_ack` with that token, or any other | `&Socket`, `&str` (the token), `Answer` |
+/// | `#[timer("name")]`, `#[timer]` | when that timer, or any other, runs out | `Timer`, or its payload |
 ///
 /// Parameters are told apart by their type's name and may stand in any order; the rest of an `#[on]` function's
 /// parameters are the event's arguments, in order, read with serde. `Option<T>` is an argument that may be missing.
-/// Instead of arguments it may take the [`Event`] itself.
+/// Instead of arguments it may take the `Event` itself.
 ///
 /// A function answers `Result<()>`. One with `#[on]` may answer `Result<T>` instead: `T` is then the client's
 /// ack: one argument. (For several, take an `Ack` and send a tuple.)
 ///
 /// `#[connect]`, `#[on]`, `#[fallback]` and `#[disconnect]` take `namespace = "/admin"`, which restricts them to it.
 ///
-/// [`Ack`]: struct@Ack
-/// [`Answer`]: enum@Answer
-/// [`DisconnectReason`]: enum@DisconnectReason
-/// [`Event`]: struct@Event
-/// [`Timer`]: struct@Timer
+/// Mistakes are told where they are made. A handler has no `self`, because nothing in memory survives a call:
+///
+/// ```text
+/// error: a handler has no `self`: nothing in memory survives a call. Keep what must last in `socket.set_state`,
+///        in `kv`, or in a room
+///   |
+/// 9 |     fn say(&self, text: String) -> Result<()> {
+///   |            ^^^^^
+/// ```
 #[proc_macro_attribute]
 pub fn handler(attributes: TokenStream, item: TokenStream) -> TokenStream {
     let attributes = proc_macro2::TokenStream::from(attributes);

@@ -26,9 +26,9 @@ pub(crate) fn emit(target: Target, event: &str, args: Args, volatile: bool) -> R
     })
 }
 
-pub(crate) fn ack(token: String, args: Args) -> Result<()> {
+pub(crate) fn ack(token: &str, args: Args) -> Result<()> {
     with_call(|call| {
-        if call.open_ack.as_ref() != Some(&token) {
+        if call.open_ack.as_deref() != Some(token) {
             return Err(Error::NotFound);
         }
         call.open_ack = None;

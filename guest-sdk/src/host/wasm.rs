@@ -82,13 +82,13 @@ pub(crate) fn emit(target: Target, event: &str, args: Args, volatile: bool) -> R
     Ok(sockets::emit(&target.into(), &event_of(event, args), flags)?)
 }
 
-pub(crate) fn ack(token: String, args: Args) -> Result<()> {
+pub(crate) fn ack(token: &str, args: Args) -> Result<()> {
     let (args, attachments) = args.into_raw();
     let args = types::Arguments {
         args,
         attachments: vecs(attachments),
     };
-    Ok(sockets::ack(&token, &args)?)
+    Ok(sockets::ack(token, &args)?)
 }
 
 pub(crate) fn emit_with_ack(

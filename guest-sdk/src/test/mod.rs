@@ -66,7 +66,7 @@ impl TestApp {
 
     /// A client that joins `namespace` without credentials.
     pub fn connect(&self, namespace: &str) -> Result<TestSocket, Refusal> {
-        self.connect_with(Handshake {
+        self.connect_with(&Handshake {
             namespace: namespace.to_owned(),
             ..Handshake::default()
         })
@@ -79,7 +79,7 @@ impl TestApp {
         auth: &serde_json::Value,
     ) -> Result<TestSocket, Refusal> {
         let namespace = namespace.to_owned();
-        self.connect_with(Handshake {
+        self.connect_with(&Handshake {
             namespace,
             auth: Some(auth.to_string()),
             ..Handshake::default()
@@ -95,11 +95,11 @@ impl TestApp {
     /// let mut handshake = Handshake::default();
     /// handshake.namespace = "/".to_owned();
     /// handshake.headers = vec![("cookie".to_owned(), "session=1".to_owned())];
-    /// TestApp::new::<Echo>().connect_with(handshake)?;
+    /// TestApp::new::<Echo>().connect_with(&handshake)?;
     /// # Ok::<(), Refusal>(())
     /// ```
-    pub fn connect_with(&self, handshake: Handshake) -> Result<TestSocket, Refusal> {
-        TestSocket::open(self.world.clone(), self.calls, &handshake)
+    pub fn connect_with(&self, handshake: &Handshake) -> Result<TestSocket, Refusal> {
+        TestSocket::open(self.world.clone(), self.calls, handshake)
     }
 
     /// Sets a value of the app's configuration.

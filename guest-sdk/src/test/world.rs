@@ -246,7 +246,7 @@ impl World {
             }
             Effect::Leave { target, rooms } => {
                 self.each(&target, |socket| {
-                    socket.rooms.retain(|room| !rooms.contains(room))
+                    socket.rooms.retain(|room| !rooms.contains(room));
                 });
             }
             Effect::Disconnect { target } => self.each(&target, |socket| socket.connected = false),
