@@ -119,7 +119,7 @@ impl Emitter {
         if self.means_nobody() {
             Ok(())
         } else {
-            host::join(self.target, collect(rooms))
+            host::join(self.target, &collect(rooms))
         }
     }
 
@@ -128,7 +128,7 @@ impl Emitter {
         if self.means_nobody() {
             Ok(())
         } else {
-            host::leave(self.target, collect(rooms))
+            host::leave(self.target, &collect(rooms))
         }
     }
 
@@ -253,13 +253,17 @@ impl IntoRooms for &String {
 
 impl<T: IntoRooms, const N: usize> IntoRooms for [T; N] {
     fn append_to(self, list: &mut Vec<String>) {
-        self.into_iter().for_each(|room| room.append_to(list));
+        for room in self {
+            room.append_to(list);
+        }
     }
 }
 
 impl<T: IntoRooms> IntoRooms for Vec<T> {
     fn append_to(self, list: &mut Vec<String>) {
-        self.into_iter().for_each(|room| room.append_to(list));
+        for room in self {
+            room.append_to(list);
+        }
     }
 }
 
@@ -268,7 +272,9 @@ where
     for<'a> &'a T: IntoRooms,
 {
     fn append_to(self, list: &mut Vec<String>) {
-        self.iter().for_each(|room| room.append_to(list));
+        for room in self {
+            room.append_to(list);
+        }
     }
 }
 
@@ -277,6 +283,8 @@ where
     for<'a> &'a T: IntoRooms,
 {
     fn append_to(self, list: &mut Vec<String>) {
-        self.iter().for_each(|room| room.append_to(list));
+        for room in self {
+            room.append_to(list);
+        }
     }
 }

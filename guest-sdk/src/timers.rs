@@ -34,7 +34,7 @@ use crate::{Result, host};
 /// most 49 days), at least once, with `payload` (at most 16 KiB of JSON). There is one timer of each name: setting
 /// it again replaces it.
 pub fn set<T: Serialize + ?Sized>(name: &str, delay: Duration, payload: &T) -> Result<()> {
-    host::timer_set(name, delay, serde_json::to_vec(payload)?)
+    host::timer_set(name, delay, &serde_json::to_vec(payload)?)
 }
 
 /// Cancels a timer. It is not an error if there is none of that name.

@@ -1,7 +1,10 @@
 //! What `#[handler]` makes of an impl block, seen by clients of a test app.
 #![allow(
+    clippy::indexing_slicing,
     clippy::needless_pass_by_value,
-    reason = "parameters of handlers are given by value"
+    clippy::unnecessary_wraps,
+    clippy::unwrap_used,
+    reason = "a test, and handlers have the shape that clients' events give them"
 )]
 use std::{collections::BTreeMap, time::Duration};
 

@@ -61,14 +61,20 @@ pub(crate) fn emit_with_ack(
     })
 }
 
-pub(crate) fn join(target: Target, rooms: Vec<String>) -> Result<()> {
-    check_rooms(&rooms)?;
-    effect(Effect::Join { target, rooms })
+pub(crate) fn join(target: Target, rooms: &[String]) -> Result<()> {
+    check_rooms(rooms)?;
+    effect(Effect::Join {
+        target,
+        rooms: rooms.to_owned(),
+    })
 }
 
-pub(crate) fn leave(target: Target, rooms: Vec<String>) -> Result<()> {
-    check_rooms(&rooms)?;
-    effect(Effect::Leave { target, rooms })
+pub(crate) fn leave(target: Target, rooms: &[String]) -> Result<()> {
+    check_rooms(rooms)?;
+    effect(Effect::Leave {
+        target,
+        rooms: rooms.to_owned(),
+    })
 }
 
 pub(crate) fn rooms_of(socket: &str) -> Result<Vec<String>> {
@@ -155,11 +161,11 @@ pub(crate) fn config_get(key: &str) -> Result<Option<String>> {
     Ok(with_world(|world| world.config.get(key).cloned()))
 }
 
-pub(crate) fn timer_set(name: &str, delay: Duration, payload: Vec<u8>) -> Result<()> {
+pub(crate) fn timer_set(name: &str, delay: Duration, payload: &[u8]) -> Result<()> {
     effect(Effect::SetTimer {
         name: name.to_owned(),
         delay,
-        payload,
+        payload: payload.to_owned(),
     })
 }
 

@@ -106,12 +106,12 @@ pub(crate) fn emit_with_ack(
     )?)
 }
 
-pub(crate) fn join(target: Target, rooms: Vec<String>) -> Result<()> {
-    Ok(sockets::join(&target.into(), &rooms)?)
+pub(crate) fn join(target: Target, rooms: &[String]) -> Result<()> {
+    Ok(sockets::join(&target.into(), rooms)?)
 }
 
-pub(crate) fn leave(target: Target, rooms: Vec<String>) -> Result<()> {
-    Ok(sockets::leave(&target.into(), &rooms)?)
+pub(crate) fn leave(target: Target, rooms: &[String]) -> Result<()> {
+    Ok(sockets::leave(&target.into(), rooms)?)
 }
 
 pub(crate) fn rooms_of(socket: &str) -> Result<Vec<String>> {
@@ -173,8 +173,8 @@ pub(crate) fn config_get(key: &str) -> Result<Option<String>> {
     config::get(key).map_err(|error| Error::Other(format!("configuration: {error}")))
 }
 
-pub(crate) fn timer_set(name: &str, delay: Duration, payload: Vec<u8>) -> Result<()> {
-    Ok(timers::set(name, millis(delay)?, &payload)?)
+pub(crate) fn timer_set(name: &str, delay: Duration, payload: &[u8]) -> Result<()> {
+    Ok(timers::set(name, millis(delay)?, payload)?)
 }
 
 pub(crate) fn timer_cancel(name: &str) -> Result<()> {
