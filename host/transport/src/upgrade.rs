@@ -99,7 +99,9 @@ pub(crate) async fn attach(
             let done: futures_util::future::LocalBoxFuture<'static, ()> = Box::pin(std::future::ready(()));
             done
         };
-        hub.shards().run_at_home(&session, Box::new(arrive));
+        if !hub.shards().run_at_home(&session, Box::new(arrive)) {
+            tracing::debug!("upgrading WebSocket lost: its session's core has ended");
+        }
     });
     switching
 }

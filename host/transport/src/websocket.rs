@@ -172,8 +172,13 @@ impl Socket {
             Ok(Message::Binary(bytes)) => port.receive_binary(bytes),
             Ok(Message::Pong(_)) => port.receive_pong(),
             // The library's answer is queued by its next read, which may be long in coming.
-            Ok(Message::Ping(_) | Message::Close(_)) => {
-                if let Err(e) = self.context.flush(&mut pipe) {
+            Ok(answered @ (Message::Ping(_) | Message::Close(_))) => {
+                let flushed = self.context.flush(&mut pipe);
+                match answered {
+                    Message::Close(_) => port.receive_close(),
+                    _ => port.receive_pong(),
+                }
+                if let Err(e) = flushed {
                     return Received::from_error(&e);
                 }
             }
