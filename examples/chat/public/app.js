@@ -43,7 +43,7 @@ socket.on("connect", () => {
     $("recovered").hidden = false;
     setTimeout(() => ($("recovered").hidden = true), 6_000);
   } else if (connectedBefore) {
-    for (const name of rooms.keys()) enter(name);
+    for (const name of [...rooms.keys()]) enterAgain(name);
   }
   connectedBefore = true;
 });
@@ -96,6 +96,7 @@ socket.on("typing", (name, id) => {
 });
 
 function forget(room, id) {
+  room?.gone.add(id);
   if (!room?.members.delete(id)) return;
   stopTyping(room, id);
   if (room.name === current) showMembers();
@@ -111,18 +112,31 @@ function stopTyping(room, id) {
 
 /** Joins a room, again if need be, and takes over who is in it and what was said. */
 async function enter(name) {
-  const [members, history] = await ask("join", me, name);
   const room = rooms.get(name) ?? { name, unread: 0, typing: new Map() };
-  room.members = new Map(members.map((member) => [member.id, member]));
-  room.messages = history;
+  Object.assign(room, { members: new Map(), messages: [], gone: new Set() });
   rooms.set(name, room);
+  await ask("join", me, name);
+  const [members, said] = await ask("room", name);
+  // Events of the moment may have come before this answer: what they said stands.
+  for (const member of members) if (!room.gone.has(member.id)) room.members.set(member.id, member);
+  const known = new Set(room.messages.map((message) => message.id));
+  room.messages = [...said.filter((message) => !known.has(message.id)), ...room.messages];
+  room.messages.sort((a, b) => (a.id ?? Infinity) - (b.id ?? Infinity));
   if (name === current) showRoom();
   showRooms();
-  return room;
+}
+
+function enterAgain(name) {
+  if (socket.connected && rooms.has(name)) enter(name).catch(() => setTimeout(enterAgain, 2_000, name));
 }
 
 async function open(name) {
-  if (!rooms.has(name)) await enter(name);
+  if (!rooms.has(name)) {
+    await enter(name).catch((error) => {
+      rooms.delete(name);
+      throw error;
+    });
+  }
   current = name;
   showRoom();
   $("text").focus();

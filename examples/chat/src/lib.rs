@@ -31,24 +31,28 @@ const HISTORY: u64 = 50;
 
 #[wakeline_sdk::handler]
 impl Chat {
-    /// Joins a room, besides those joined before, and answers who is in it and what was said.
+    /// Joins a room, besides those joined before.
     #[on("join")]
-    fn join(socket: &Socket, name: String, room: String) -> Result<(Vec<User>, Vec<Message>)> {
-        let id = socket.id().to_owned();
+    fn join(socket: &Socket, name: String, room: String, ack: Ack) -> Result<()> {
+        let name = within("name", &name, 32)?;
         let user = User {
-            id,
-            name: within("name", &name, 32)?,
+            id: socket.id().to_owned(),
+            name,
             away: false,
         };
         let room = within("room", &room, 64)?;
         socket.set_state(&user)?;
         socket.join(channel(&room))?;
         socket.to(channel(&room)).emit("joined", (&room, &user))?;
-        let others = io().to(channel(&room)).except(socket.id()).fetch_sockets()?;
-        let mut members = vec![user];
-        for other in others {
-            members.push(other.state()?);
-        }
+        ack.send(())
+    }
+
+    /// Who is in a room, and what was said. Asked after `join`, in a call of its own: by then the socket is in the
+    /// room, so that whoever joins or speaks meanwhile is in this answer, or told by an event, or both.
+    #[on("room")]
+    fn room(room: String) -> Result<(Vec<User>, Vec<Message>)> {
+        let sockets = io().to(channel(&room)).fetch_sockets()?;
+        let members = sockets.into_iter().map(|socket| socket.state()).collect::<Result<_>>()?;
         Ok((members, history(&room)?))
     }
 
@@ -66,9 +70,7 @@ impl Chat {
         }
         let user: User = socket.state()?;
         let id = kv::increment(&format!("count:{room}"), 1)?;
-        let at = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |now| now.as_millis());
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
         let message = Message {
             id,
             from: socket.id().to_owned(),
@@ -83,9 +85,7 @@ impl Chat {
         if let Some(image) = &image {
             kv::set_bytes(&slot("image", &message.room, id), image)?;
         }
-        socket
-            .to(channel(&message.room))
-            .emit("message", (&message, image))?;
+        socket.to(channel(&message.room)).emit("message", (&message, image))?;
         Ok(message)
     }
 
@@ -98,10 +98,7 @@ impl Chat {
     /// Worth nothing a second later: a client that cannot take it now never gets it.
     #[on("typing")]
     fn typing(socket: &Socket, room: String) -> Result<()> {
-        socket
-            .to(channel(&room))
-            .volatile()
-            .emit("typing", (&room, socket.id()))
+        socket.to(channel(&room)).volatile().emit("typing", (&room, socket.id()))
     }
 
     #[on("away")]

@@ -12,15 +12,10 @@ fn join(app: &TestApp, name: &str, room: &str) -> TestSocket {
 fn joining_tells_both_sides_who_is_here() {
     let app = TestApp::new::<Chat>();
     let ann = join(&app, " Ann ", "lobby");
-    let bob = app.connect("/").unwrap();
-    let joined = bob.emit_with_ack("join", ("Bob", "lobby")).unwrap().to_value();
-    let names: Vec<_> = joined[0][0]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|member| &member["name"])
-        .collect();
-    assert_eq!(names, ["Bob", "Ann"]);
+    let bob = join(&app, "Bob", "lobby");
+    let room = bob.emit_with_ack("room", "lobby").unwrap().to_value();
+    let names: Vec<_> = room[0][0].as_array().unwrap().iter().map(|member| &member["name"]).collect();
+    assert_eq!(names, ["Ann", "Bob"]);
     let member = json!({ "id": bob.id(), "name": "Bob", "away": false });
     assert_eq!(ann.received(), [("joined", json!(["lobby", member]))]);
 }
@@ -63,13 +58,8 @@ fn the_last_fifty_messages_are_kept() {
     for number in 1..=70 {
         ann.emit("say", ("lobby", number.to_string())).unwrap();
     }
-    let joined = ann.emit_with_ack("join", ("Ann", "lobby")).unwrap().to_value();
-    let texts: Vec<_> = joined[0][1]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|message| &message["text"])
-        .collect();
+    let room = ann.emit_with_ack("room", "lobby").unwrap().to_value();
+    let texts: Vec<_> = room[0][1].as_array().unwrap().iter().map(|message| &message["text"]).collect();
     assert_eq!(
         (texts.len(), texts[0], texts[49]),
         (50, &json!("21"), &json!("70"))

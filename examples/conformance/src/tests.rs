@@ -6,9 +6,7 @@ use super::*;
 fn auth_is_told_on_connect() {
     let app = TestApp::new::<Conformance>();
     assert_eq!(app.connect("/").unwrap().received(), [("auth", json!([{}]))]);
-    let custom = app
-        .connect_with_auth("/custom", &json!({ "token": "123" }))
-        .unwrap();
+    let custom = app.connect_with_auth("/custom", &json!({ "token": "123" })).unwrap();
     assert_eq!(custom.received(), [("auth", json!([{ "token": "123" }]))]);
 }
 
