@@ -60,7 +60,7 @@ impl Case {
             backplane,
             namespace: format!("{}-{random:x}", self.name),
         };
-        let done = tokio::time::timeout(Duration::from_secs(60), (self.run)(subject)).await;
+        let done = tokio::time::timeout(Duration::from_mins(1), (self.run)(subject)).await;
         assert!(done.is_ok(), "suite case {} is stuck", self.name);
     }
 }

@@ -40,7 +40,8 @@ pub trait Backplane: Send + Sync + 'static {
     /// Keys of a bucket that start with `prefix` and come after `after`, in byte order, at most `keys_max`.
     fn keys(&self, bucket: &str, prefix: &str, after: Option<&str>, keys_max: usize) -> Answer<Vec<String>>;
 
-    /// Stores bytes under their SHA-256 and answers it in lower-case hex.
+    /// Stores bytes, at most 256 MiB, under their SHA-256 and answers it in lower-case hex. Both of the others take
+    /// that and nothing else; [`Self::get_blob`] answers only bytes that still have the digest.
     fn put_blob(&self, blob: Bytes) -> Answer<String>;
     fn get_blob(&self, digest: &str) -> Answer<Option<Bytes>>;
     fn delete_blob(&self, digest: &str) -> Answer<()>;
@@ -53,7 +54,7 @@ pub struct Tail {
     pub entries: BoxStream<'static, (Position, Arc<Delivery>)>,
 }
 
-/// Where entries landed: `last` is the position of the last of them; they are consecutive in `offsets`.
+/// Where entries landed: one offset an entry, growing, all of one epoch. (The embedded backplane's are consecutive.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
     pub epoch: Epoch,
@@ -74,7 +75,7 @@ impl Window {
     /// What a log keeps until [`Backplane::retain`] says otherwise: two minutes, as Socket.IO's connection state
     /// recovery does by default.
     pub const INITIAL: Self = Self {
-        age: Duration::from_secs(120),
+        age: Duration::from_mins(2),
         packets_max: 10_000,
         bytes_max: 16 << 20,
     };

@@ -16,7 +16,7 @@ impl Clock {
 
     /// Milliseconds since the process started.
     pub(super) fn now_ms(&self) -> i64 {
-        self.started.elapsed().as_millis() as i64
+        i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 
     /// Milliseconds since 1970, to be stored.
@@ -27,7 +27,9 @@ impl Clock {
     }
 
     /// A stored time on our own scale. One in the future, from before the clock was set back, is taken for now.
-    pub(super) fn from_wall_ms(&self, stored_ms: u64) -> i64 {
-        self.now_ms() - Self::wall_ms().saturating_sub(stored_ms) as i64
+    pub(super) fn place_wall_ms(&self, stored_ms: u64) -> i64 {
+        let age_ms = Self::wall_ms().saturating_sub(stored_ms);
+        self.now_ms()
+            .saturating_sub(i64::try_from(age_ms).unwrap_or(i64::MAX))
     }
 }

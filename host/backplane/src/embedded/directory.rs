@@ -44,6 +44,8 @@ struct State {
     closed: bool,
     /// [`Fsync::Always`] was in force.
     synced: bool,
+    /// The store had at least this mark by then.
+    mark: u64,
 }
 
 impl Directory {
@@ -77,37 +79,43 @@ impl Directory {
         path.join("blobs")
     }
 
-    /// Whether every answered write is there, by how the directory was left. Ask once it is locked.
-    pub(super) fn intact(&self) -> Result<bool, OpenError> {
+    /// Whether every answered write is there, by how the directory was left and how far the store's own mark is.
+    /// Ask once it is locked.
+    pub(super) fn intact(&self, mark: u64) -> Result<bool, OpenError> {
         let boot = boot_id();
-        let intact = |state: State| state.closed || state.synced || (!boot.is_empty() && state.boot == boot);
-        Ok(self.read_state()?.is_none_or(intact))
+        let Some(state) = self.read_state()? else {
+            return Ok(mark == 0);
+        };
+        let rested = state.closed || state.synced || (!boot.is_empty() && state.boot == boot);
+        Ok(rested && mark >= state.mark)
     }
 
     /// Marks the directory as in use. Everything in it is on disk by now, and what was not intact is dealt with:
     /// whoever opens it next sees only this mark.
-    pub(super) fn begin(&self) -> Result<(), OpenError> {
+    pub(super) fn begin(&self, mark: u64) -> Result<(), OpenError> {
         let synced = self.fsync == Fsync::Always;
         let state = State {
             format: FORMAT,
             boot: boot_id(),
             closed: false,
             synced,
+            mark,
         };
         self.write_state(&state)
             .map_err(|source| self.not_writable(source))
     }
 
     /// Marks the directory as closed with everything on disk.
-    pub(super) fn end(&self) -> Result<(), Error> {
+    pub(super) fn end(&self, mark: u64) -> Result<(), Error> {
         let state = State {
             format: FORMAT,
             boot: boot_id(),
             closed: true,
             synced: false,
+            mark,
         };
-        self.write_state(&state)
-            .map_err(|error| Error::Unavailable(format!("{}: {error}", self.path.display())))
+        let written = self.write_state(&state);
+        written.map_err(|error| Error::Unavailable(format!("{}: {error}", self.path.display())))
     }
 
     pub(super) fn explain(&self, error: fjall::Error) -> OpenError {
@@ -160,8 +168,9 @@ impl State {
             boot,
             closed,
             synced,
+            mark,
         } = self;
-        format!("wakeline data {format}\nboot {boot}\nclosed {closed}\nsynced {synced}\n")
+        format!("wakeline data {format}\nboot {boot}\nclosed {closed}\nsynced {synced}\nmark {mark}\n")
     }
 
     /// Lines of a later format are its own business: only the first has to be understood for ever.
@@ -183,6 +192,7 @@ impl State {
             boot: field("boot"),
             closed: field("closed") == "true",
             synced: field("synced") == "true",
+            mark: field("mark").parse().unwrap_or(u64::MAX),
         })
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Disk {
     entries: Keyspace,
     values: Keyspace,
     buckets: Keyspace,
+    /// One number that grows: see [`Disk::mark`].
+    marks: Keyspace,
     directory: Directory,
     /// Something was written since the last [`sync`](Self::sync).
     dirty: AtomicBool,
@@ -45,7 +47,9 @@ impl Disk {
         };
         let (logs, entries) = (open("logs", 4 << 20)?, open("entries", 16 << 20)?);
         let (values, buckets) = (open("values", 16 << 20)?, open("buckets", 4 << 20)?);
-        let intact = directory.intact()?;
+        let marks = open("marks", 4 << 20)?;
+        let mark = read_mark(&marks).map_err(damaged)?;
+        let intact = directory.intact(mark)?;
         let dirty = AtomicBool::new(false);
         Ok((
             Self {
@@ -54,6 +58,7 @@ impl Disk {
                 entries,
                 values,
                 buckets,
+                marks,
                 directory,
                 dirty,
             },
@@ -63,10 +68,8 @@ impl Disk {
 
     /// What was found is loaded and mended: from here on the directory is in use. See [`Directory::begin`].
     pub(super) fn begin(&self) -> Result<(), OpenError> {
-        self.database
-            .persist(PersistMode::SyncAll)
-            .map_err(|error| self.directory.explain(error))?;
-        self.directory.begin()
+        let mark = self.mark().map_err(|error| self.directory.explain(error))?;
+        self.directory.begin(mark)
     }
 
     pub(super) fn blocks(&self) -> bool {
@@ -153,6 +156,15 @@ impl Disk {
         }
     }
 
+    /// Writes the next mark, and all before it, to the disk; the directory's `state` then names it. A journal that
+    /// rots is cut off by fjall where it became unreadable: a store whose mark is behind has lost its end.
+    fn mark(&self) -> fjall::Result<u64> {
+        let mark = read_mark(&self.marks)? + 1;
+        self.marks.insert(MARK, mark.to_be_bytes())?;
+        self.database.persist(PersistMode::SyncAll)?;
+        Ok(mark)
+    }
+
     fn keyspace(&self, space: Space) -> &Keyspace {
         match space {
             Space::Logs => &self.logs,
@@ -166,11 +178,19 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         // Only what is on disk may be called closed: otherwise the next start takes a power failure for a rest.
-        let closed = self.database.persist(PersistMode::SyncAll).map_err(unavailable);
-        if let Err(error) = closed.and_then(|()| self.directory.end()) {
+        let closed = self.mark().map_err(unavailable);
+        if let Err(error) = closed.and_then(|mark| self.directory.end(mark)) {
             tracing::warn!(%error, "data directory not closed cleanly");
         }
     }
+}
+
+/// 0 in a store that was never opened to the end.
+fn read_mark(marks: &Keyspace) -> fjall::Result<u64> {
+    let stored = marks.get(MARK)?;
+    Ok(stored
+        .and_then(|mark| <[u8; 8]>::try_from(&*mark).ok())
+        .map_or(0, u64::from_be_bytes))
 }
 
 fn unavailable(error: impl std::fmt::Display) -> Error {
@@ -181,3 +201,4 @@ fn unavailable(error: impl std::fmt::Display) -> Error {
 const JOURNALS_BYTES_MAX: u64 = 128 << 20;
 /// For values; logs are served from memory.
 const CACHE_BYTES: u64 = 32 << 20;
+const MARK: &[u8] = b"mark";

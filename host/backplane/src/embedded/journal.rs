@@ -257,7 +257,7 @@ fn decode(value: &[u8], clock: &Clock) -> Option<Entry> {
     let delivery = Delivery::decode(&Bytes::copy_from_slice(delivery)).ok()?;
     let key = record.key.map(|(key, count)| (Arc::from(key), count));
     Some(Entry {
-        at_ms: clock.from_wall_ms(record.wall_ms),
+        at_ms: clock.place_wall_ms(record.wall_ms),
         key,
         delivery: Arc::new(delivery),
     })

@@ -136,14 +136,14 @@ impl Store {
 #[derive(Default)]
 pub(super) struct Memory {
     values: RwLock<BTreeMap<Vec<u8>, Bytes>>,
-    others: RwLock<BTreeMap<Vec<u8>, Bytes>>,
+    buckets: RwLock<BTreeMap<Vec<u8>, Bytes>>,
 }
 
 impl Memory {
     fn space(&self, space: Space) -> &RwLock<BTreeMap<Vec<u8>, Bytes>> {
         match space {
             Space::Values => &self.values,
-            Space::Buckets => &self.others,
+            Space::Buckets => &self.buckets,
             Space::Logs | Space::Entries => unreachable!("a log in memory has no journal"),
         }
     }

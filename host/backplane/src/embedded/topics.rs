@@ -18,7 +18,7 @@ use super::queue::{Bounds, Queue};
 #[derive(Default)]
 pub(super) struct Topics {
     /// A topic is here as long as it has subscribers.
-    subscribers: RwLock<HashMap<Arc<str>, Vec<Arc<Queue<Bytes>>>>>,
+    subscribers: RwLock<HashMap<Arc<str>, Subscribers>>,
     dropped: AtomicU64,
 }
 
@@ -66,6 +66,8 @@ impl Topics {
             .for_each(Waker::wake);
     }
 }
+
+type Subscribers = Vec<Arc<Queue<Bytes>>>;
 
 /// Payloads of a topic. Dropping it ends the subscription.
 pub(super) struct Subscription {

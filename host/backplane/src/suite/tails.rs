@@ -93,31 +93,48 @@ async fn append_numbers(backplane: &dyn Backplane, app: &str, appender: usize, c
 
 /// Appender and reader are one task: neither may wait for the other in vain.
 async fn slow_tail_loses_nothing(subject: Subject) {
-    const COUNT: usize = 20_000;
     let app = subject.name("app");
     let mut tail = subject.backplane.tail(&app).await.unwrap();
-    let append = append_numbers(&*subject.backplane, &app, 0, COUNT);
     let read = async {
-        for number in 0..COUNT {
+        for number in 0..FLOOD {
             tokio::task::yield_now().await;
-            assert_eq!(next(&mut tail).await.1, format!("0:{number}"));
+            assert_eq!(next(&mut tail).await.1, number.to_string());
         }
     };
-    join(append, read).await;
+    join(flood(&subject, &app), read).await;
 }
 
 async fn dropped_tail_frees_appends(subject: Subject) {
     let app = subject.name("app");
     let mut tail = subject.backplane.tail(&app).await.unwrap();
     let never_read = subject.backplane.tail(&app).await.unwrap();
-    let append = append_numbers(&*subject.backplane, &app, 0, 20_000);
     let read = async {
         take(&mut tail, 10).await;
         drop(tail);
         drop(never_read);
     };
-    join(append, read).await;
+    join(flood(&subject, &app), read).await;
     let mut later = subject.backplane.tail(&app).await.unwrap();
     subject.append(&app, &["later"]).await;
     assert_eq!(next(&mut later).await.1, "later");
 }
+
+async fn flood(subject: &Subject, app: &str) {
+    let texts = numbers(0..FLOOD);
+    for texts in texts.chunks(50) {
+        let entries = texts.iter().map(|text| entry(text)).collect();
+        assert_eq!(
+            subject
+                .backplane
+                .append(app, entries, None)
+                .await
+                .unwrap()
+                .offsets
+                .len(),
+            50
+        );
+    }
+}
+
+/// More than any tail holds.
+const FLOOD: usize = 20_000;

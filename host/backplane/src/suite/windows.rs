@@ -15,7 +15,7 @@ list![
 ];
 
 const WIDE: Window = Window {
-    age: Duration::from_secs(3600),
+    age: Duration::from_hours(1),
     packets_max: 1000,
     bytes_max: 1 << 20,
 };

@@ -21,7 +21,7 @@ async fn appends_until_killed() {
     let mut output = std::io::stdout().lock();
     loop {
         let next = backplane.head("app").await.unwrap().offset + 1;
-        let entries = (next..next + next % 3 + 1)
+        let entries = (next..=next + next % 3)
             .map(|offset| entry(&offset.to_string()))
             .collect();
         let appended = backplane

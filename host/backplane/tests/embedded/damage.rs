@@ -18,7 +18,7 @@ async fn written(path: &Path) -> Position {
 
 /// As the machine leaves it: marked open, by another run of the machine.
 fn cut_power(path: &Path, synced: bool) {
-    let state = format!("wakeline data 1\nboot another\nclosed false\nsynced {synced}\n");
+    let state = format!("wakeline data 1\nboot another\nclosed false\nsynced {synced}\nmark 2\n");
     fs::write(path.join("state"), state).unwrap();
 }
 

@@ -1,4 +1,11 @@
 //! The embedded backplane from outside: the suite in memory and in a directory, and what only a directory promises.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests fail by panicking"
+)]
 use std::sync::Arc;
 
 use backplane::{Backplane, Embedded, Fsync, suite};
