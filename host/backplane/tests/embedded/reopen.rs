@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crate::{entry, text};
 
 const WINDOW: Window = Window {
-    age: Duration::from_secs(3600),
+    age: Duration::from_hours(1),
     packets_max: 5,
     bytes_max: 1 << 20,
 };
