@@ -59,9 +59,14 @@ fn fragments_are_joined_up_to_the_limit() {
 
 #[test]
 fn breaches_of_the_protocol_close_without_a_code() {
-    for sent in ["2", "42[\"connect\"]", "40", "42{}", "4abc", "451-[\"a\"]"] {
+    for sent in ["2", "42[\"connect\"]", "40", "42{}", "4abc"] {
         check(frame(0x81, sent.as_bytes()), 1005);
     }
+    let header = "451-[\"a\",{\"_placeholder\":true,\"num\":0}]";
+    check(
+        [frame(0x81, header.as_bytes()), frame(0x81, b"42[\"a\"]")].concat(),
+        1005,
+    );
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn a_reader_that_takes_nothing_is_cut() {
         let free = node.connections.available_permits();
         let mut peer = node.joined().await;
         // More than the kernel's buffers take.
-        let kernel = socket2_buffers();
+        let kernel = kernel_buffers();
         for _ in 0..kernel / 50_000 + 1 {
             if peer
                 .tcp
@@ -145,7 +145,7 @@ fn a_reader_that_takes_nothing_is_cut() {
 }
 
 /// Bytes that loopback may hold for a reader who does not read: 6 MiB of receive buffer, 4 of send buffer.
-fn socket2_buffers() -> usize {
+fn kernel_buffers() -> usize {
     12 << 20
 }
 
