@@ -95,11 +95,12 @@ impl Hub {
                 (Concluding::Event(_), _) => {}
                 (Concluding::Disconnect, _) => {
                     if let Some(socket) = state.sockets.remove(key)
-                        && socket.is_recoverable()
+                        && let Some(revision) = socket.saved.revision
                     {
                         state.tasks.push(Task::Forget {
                             app: socket.app.name.clone(),
                             id: socket.id,
+                            revision,
                         });
                     }
                 }

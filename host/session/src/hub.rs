@@ -242,7 +242,7 @@ impl Hub {
                 let hub = self.clone();
                 start(async move { hub.save(socket).await });
             }
-            Task::Forget { app, id } => start(self.clone().forget(app, id)),
+            Task::Forget { app, id, revision } => start(self.clone().forget(app, id, revision)),
         }
     }
 

@@ -45,10 +45,7 @@ impl Hub {
             let session = state.sessions.get_mut(key)?;
             let sid = session.sid.clone();
             session.poll = Some(send);
-            if let Link::Engine(engine) = &mut session.link {
-                // The open packet is the first payload: the handshake is its poll.
-                engine.handle_poll(&session.app.settings.engine, now).ok()?;
-            }
+            // The open packet is the core's first poll: the handshake asks for it.
             state.flush(key, now);
             Some(sid)
         });

@@ -90,8 +90,8 @@ impl Hub {
                 });
                 match release.await.unwrap_or(Released::Unknown) {
                     Released::Yes(fresh) => (record, revision) = (fresh.record, fresh.revision),
-                    Released::Unknown => return None,
-                    Released::Busy => {
+                    // Unknown here, but its record stands: on its way to another core, or about to be forgotten.
+                    Released::Busy | Released::Unknown => {
                         tokio::time::sleep(RELEASE_PAUSE).await;
                         continue;
                     }

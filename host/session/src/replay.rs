@@ -111,21 +111,28 @@ impl Replay {
                 Replayed::Disconnected => return false,
                 Replayed::Emit(data) => {
                     socket.progress.sent = position.offset;
+                    let packets = encode::event(&namespace, data, None, Some(&position.to_string()));
                     if let Some(session) = state.sessions.get_mut(self.session) {
-                        session.send(
-                            &encode::event(&namespace, data, None, Some(&position.to_string())),
-                            now,
-                        );
+                        session.send(&packets, now);
                     }
+                    state.settle(self.session, now);
                 }
             }
             self.cursor = position.offset;
-            socket.progress.through = socket.progress.through.max(self.cursor);
+            if let Some(socket) = state.sockets.get_mut(self.key) {
+                socket.progress.through = socket.progress.through.max(self.cursor);
+            }
+            if state
+                .sessions
+                .get(self.session)
+                .is_some_and(|session| !session.has_room())
+            {
+                break;
+            }
         }
         if page.is_empty() {
             self.cursor = processed;
         }
-        state.settle(self.session, now);
         true
     }
 

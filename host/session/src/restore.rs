@@ -77,14 +77,16 @@ impl Hub {
     }
 
     /// Removes the record of a socket that is gone for good.
-    pub(crate) async fn forget(self, app: Arc<str>, id: Arc<str>) {
+    pub(crate) async fn forget(self, app: Arc<str>, id: Arc<str>, revision: u64) {
         let change = Change {
             key: id.to_string(),
             value: None,
-            condition: Condition::Always,
+            condition: Condition::Revision(revision),
         };
-        if let Err(error) = self.0.backplane.write(&bucket(&app), vec![change]).await {
-            tracing::warn!(%app, %error, "a socket's record was not removed; it goes with its window");
+        match self.0.backplane.write(&bucket(&app), vec![change]).await {
+            // A conflict is a new home's record: not ours to remove.
+            Ok(_) | Err(Error::Conflict { .. }) => {}
+            Err(error) => tracing::warn!(%app, %error, "a socket's record was not removed"),
         }
     }
 }

@@ -102,10 +102,15 @@ impl Session {
             .is_some_and(|outbox| outbox.bytes() > self.app.settings.queue_bytes_max)
     }
 
-    /// Waits until the client has taken most of what was sent to it.
-    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Whether the client has taken most of what was sent to it.
+    pub(crate) fn has_room(&self) -> bool {
         let queued = self.unpolled_bytes + self.outbox.as_ref().map_or(0, Outbox::bytes);
-        if queued <= self.app.settings.queue_bytes_max / 4 {
+        queued <= self.app.settings.queue_bytes_max / 4
+    }
+
+    /// Waits for that.
+    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.has_room() {
             return Poll::Ready(());
         }
         self.waiting.push(cx.waker().clone());

@@ -50,8 +50,12 @@ pub(crate) enum Task {
     Work(SocketKey),
     /// A socket's record is to be written.
     Save(SocketKey),
-    /// A socket is gone for good: its record goes too.
-    Forget { app: Arc<str>, id: Arc<str> },
+    /// A socket is gone for good: its record goes too, if it is still ours.
+    Forget {
+        app: Arc<str>,
+        id: Arc<str>,
+        revision: u64,
+    },
     /// The first timer is earlier than it was.
     Rearm,
 }

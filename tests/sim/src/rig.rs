@@ -1,0 +1,98 @@
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+
+use backplane::{Backplane, Embedded};
+use session::{AppEntry, AppSettings, Handshake, Hub, OpenRequest, Protocol, Shards};
+use tokio::task::LocalSet;
+
+use crate::{Calls, Client, app::Chat};
+
+/// One node of one or more cores, all on this thread.
+pub struct Rig {
+    pub hubs: Vec<Hub>,
+    pub app: Rc<AppEntry>,
+    pub calls: Calls,
+    pub backplane: Arc<dyn Backplane>,
+}
+
+/// Runs a test body on a paused clock: timers fire as soon as nothing else can happen.
+pub fn run<R>(body: impl Future<Output = R>) -> R {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let local = LocalSet::new();
+    // A test that waits for what never comes ends after a virtual day, and says so.
+    let patience = Duration::from_secs(24 * 3600);
+    runtime.block_on(local.run_until(async { tokio::time::timeout(patience, body).await.unwrap() }))
+}
+
+impl Rig {
+    pub fn new(cores: usize) -> Self {
+        Self::with(cores, crate::settings())
+    }
+
+    pub fn with(cores: usize, settings: AppSettings) -> Self {
+        Self::on(Arc::new(Embedded::in_memory()), cores, settings)
+    }
+
+    /// A process over a backplane that another may have used before.
+    pub fn on(backplane: Arc<dyn Backplane>, cores: usize, settings: AppSettings) -> Self {
+        let calls: Calls = Rc::new(RefCell::default());
+        let app = Rc::new(AppEntry {
+            name: "chat".into(),
+            settings: Arc::new(settings),
+            code: Rc::new(Chat { calls: calls.clone() }),
+        });
+        let (shards, inboxes) = Shards::new(cores);
+        let incarnation = Hub::incarnation();
+        let hubs = (0..)
+            .zip(inboxes)
+            .map(|(shard, inbox)| Hub::start(shard, incarnation, shards.clone(), inbox, backplane.clone()))
+            .collect();
+        Self {
+            hubs,
+            app,
+            calls,
+            backplane,
+        }
+    }
+
+    /// The process is killed and a new one starts on what the backplane has. Connections are gone without a word; what
+    /// this one would still have written is not written, since its record revisions are overtaken.
+    pub fn restarted(&self, cores: usize) -> Self {
+        Self::on(self.backplane.clone(), cores, (*self.app.settings).clone())
+    }
+
+    pub fn request(&self, protocol: Protocol) -> OpenRequest {
+        OpenRequest {
+            app: self.app.clone(),
+            protocol,
+            handshake: Handshake::default(),
+        }
+    }
+
+    /// A client on a WebSocket of core `core`, its handshake read.
+    pub async fn dial(&self, core: usize) -> Client {
+        let port = self.hubs[core]
+            .open_websocket(self.request(Protocol::SocketIo))
+            .unwrap();
+        Client::open(port).await
+    }
+
+    /// The same, with the default namespace joined.
+    pub async fn join(&self, core: usize) -> Client {
+        let mut client = self.dial(core).await;
+        client.connect("40").await;
+        client
+    }
+
+    /// Comes back as `client`, whose connection is gone or not, on core `core`. What was missed is in `received`.
+    pub async fn recover(&self, core: usize, client: &Client) -> Client {
+        let mut next = self.dial(core).await;
+        next.known_as(client);
+        let claim = client.claim();
+        next.connect(&claim).await;
+        next
+    }
+}

@@ -1,0 +1,456 @@
+//! The promises of a session, one by one, on a paused clock.
+use serde_json::json;
+use session::{Opened, PollBody, Protocol, Refusal};
+use sim::{Frame, Rig, run, settings};
+use tokio::time::{Duration, advance, sleep};
+
+#[test]
+fn an_ack_follows_the_emits_of_its_handler() {
+    run(async {
+        let rig = Rig::new(1);
+        let mut client = rig.join(0).await;
+        client.call("tell-me", json!(["first"])).await;
+        assert_eq!(client.texts(), ["first"]);
+        assert_eq!(client.call("echo", json!([1, "a"])).await, json!([1, "a"]));
+    });
+}
+
+#[test]
+fn a_failed_call_answers_its_ack_and_closes_nothing() {
+    run(async {
+        let rig = Rig::new(1);
+        let mut client = rig.join(0).await;
+        let answer = client.call("nonsense", json!([])).await;
+        assert_eq!(answer[0]["error"]["code"], "handler_error");
+        assert_eq!(client.call("echo", json!(["on"])).await, json!(["on"]));
+    });
+}
+
+#[test]
+fn a_refusal_reaches_the_client_with_its_data() {
+    run(async {
+        let rig = Rig::new(1);
+        let mut client = rig.dial(0).await;
+        client.send("40{\"token\":\"deny\"}");
+        assert_eq!(client.text().await, r#"44{"message":"no","data":{"code":42}}"#);
+        client.send("40/nope,");
+        assert_eq!(client.text().await, r#"44/nope,{"message":"Invalid namespace"}"#);
+        client.connect("40").await;
+    });
+}
+
+#[test]
+fn polling_opens_posts_and_polls_from_any_core() {
+    run(async {
+        let rig = Rig::new(2);
+        let Opened { sid, body } = rig.hubs[0].open_polling(rig.request(Protocol::SocketIo)).unwrap();
+        assert!(body.0.starts_with(b"0{\"sid\":\""));
+        let poll = |core: usize| rig.hubs[core].poll("chat", &sid);
+        let pending = tokio::task::spawn_local(poll(1));
+        rig.hubs[1].post("chat", &sid, "40".into()).await.unwrap();
+        let PollBody(connected) = pending.await.unwrap().unwrap();
+        assert!(connected.starts_with(b"40{\"sid\":\""), "{connected:?}");
+        rig.hubs[0]
+            .post("chat", &sid, "420[\"echo\",1]\u{1e}421[\"echo\",2]".into())
+            .await
+            .unwrap();
+        assert_eq!(poll(1).await.unwrap(), PollBody("430[1]\u{1e}431[2]".into()));
+        assert_eq!(
+            rig.hubs[0].poll("other", &sid).await,
+            Err(Refusal::SessionUnknown)
+        );
+        assert_eq!(
+            rig.hubs[0].poll("chat", "nope").await,
+            Err(Refusal::SessionUnknown)
+        );
+        drop(poll(1));
+        let aborted = tokio::task::spawn_local(poll(1));
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+        aborted.abort();
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(
+            poll(0).await,
+            Err(Refusal::SessionUnknown),
+            "an aborted poll ends its session"
+        );
+    });
+}
+
+#[test]
+fn rooms_reach_all_cores_and_exceptions_none() {
+    run(async {
+        let rig = Rig::new(2);
+        let (mut a, mut b, mut c) = (rig.join(0).await, rig.join(1).await, rig.join(1).await);
+        a.call("join", json!(["red"])).await;
+        b.call("join", json!(["red"])).await;
+        c.call("join", json!(["blue"])).await;
+        a.call("others", json!(["red", "hello"])).await;
+        b.until(1).await;
+        assert_eq!(b.texts(), ["hello"]);
+        a.call("echo", json!([])).await;
+        c.call("echo", json!([])).await;
+        assert!(a.received.is_empty() && c.received.is_empty());
+        b.call("leave", json!(["red"])).await;
+        a.call("say", json!(["red", "again"])).await;
+        b.call("echo", json!([])).await;
+        assert_eq!(
+            (a.texts(), b.texts()),
+            (vec!["again".to_owned()], vec!["hello".to_owned()])
+        );
+    });
+}
+
+#[test]
+fn p2_a_client_gets_what_it_missed_on_any_core() {
+    run(async {
+        let rig = Rig::new(2);
+        let (mut speaker, mut client) = (rig.join(0).await, rig.join(0).await);
+        client.call("join", json!(["red"])).await;
+        client.call("set", json!(["kept"])).await;
+        speaker.call("say", json!(["red", "one"])).await;
+        client.until(1).await;
+        for core in [1, 0, 0, 1] {
+            client.cut();
+            speaker.call("say", json!(["red", "missed"])).await;
+            speaker.call("say", json!(["blue", "not meant"])).await;
+            sleep(Duration::from_secs(2)).await;
+            let next = rig.recover(core, &client).await;
+            assert!(next.recovered);
+            assert_eq!(next.sid, client.sid);
+            client = next;
+            speaker.call("say", json!(["red", "live"])).await;
+            let count = client.received.len() + 1;
+            client.until(count).await;
+        }
+        let expected = [
+            "one", "missed", "live", "missed", "live", "missed", "live", "missed", "live",
+        ];
+        assert_eq!(client.texts(), expected);
+        let me = client.call("whoami", json!([])).await;
+        assert_eq!(
+            me,
+            json!([{ "sid": client.sid, "rooms": [client.sid, "red"], "state": "kept" }])
+        );
+        assert_eq!(
+            *rig.calls.borrow(),
+            ["connect /", "connect /"],
+            "recovery calls no handler"
+        );
+    });
+}
+
+#[test]
+fn p2_a_client_that_never_received_an_event_recovers() {
+    run(async {
+        let rig = Rig::new(1);
+        let (mut speaker, mut client) = (rig.join(0).await, rig.join(0).await);
+        client.call("join", json!(["red"])).await;
+        client.cut();
+        speaker.call("say", json!(["red", "one"])).await;
+        let mut client = rig.recover(0, &client).await;
+        assert!(client.recovered);
+        assert_eq!(client.texts(), ["one"]);
+        client.cut();
+        let client = rig.recover(0, &client).await;
+        assert!(client.recovered);
+        assert_eq!(client.texts(), ["one"], "twice");
+    });
+}
+
+#[test]
+fn p2_a_volatile_last_event_does_not_poison_the_offset() {
+    run(async {
+        let rig = Rig::new(1);
+        let (mut speaker, mut client) = (rig.join(0).await, rig.join(0).await);
+        client.call("join", json!(["red"])).await;
+        speaker.call("say", json!(["red", "one"])).await;
+        speaker.call("murmur", json!(["red", "poison"])).await;
+        client.until(2).await;
+        client.cut();
+        speaker.call("say", json!(["red", "two"])).await;
+        let client = rig.recover(0, &client).await;
+        assert!(client.recovered);
+        assert_eq!(client.texts(), ["one", "poison", "two"]);
+    });
+}
+
+#[test]
+fn p2_a_zombie_is_evicted() {
+    run(async {
+        let rig = Rig::new(2);
+        let (mut speaker, mut client) = (rig.join(0).await, rig.join(0).await);
+        client.call("join", json!(["red"])).await;
+        // The server does not know that this connection is dead: it writes into it.
+        speaker.call("say", json!(["red", "unseen"])).await;
+        let next = rig.recover(1, &client).await;
+        assert!(next.recovered);
+        assert_eq!(next.texts(), ["unseen"]);
+        while client.take_ready() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        advance(Duration::from_secs(200)).await;
+        assert!(
+            !rig.calls
+                .borrow()
+                .iter()
+                .any(|call| call.starts_with("disconnect")),
+            "{:?}",
+            rig.calls.borrow()
+        );
+    });
+}
+
+#[test]
+fn p2_idle_for_hours() {
+    run(async {
+        let rig = Rig::new(1);
+        let (mut speaker, mut client) = (rig.join(0).await, rig.join(0).await);
+        client.call("join", json!(["red"])).await;
+        speaker.call("say", json!(["red", "old"])).await;
+        client.until(1).await;
+        for _ in 0..12_000 {
+            speaker.call("say", json!(["blue", "noise"])).await;
+        }
+        for idle in [&mut client, &mut speaker] {
+            idle.cut();
+        }
+        let mut client = rig.recover(0, &client).await;
+        assert!(
+            client.recovered,
+            "its offset left the log, but nothing was meant for it since"
+        );
+        client.cut();
+        let mut speaker = rig.recover(0, &speaker).await;
+        assert!(speaker.recovered);
+        speaker.call("say", json!(["red", "new"])).await;
+        let client = rig.recover(0, &client).await;
+        assert_eq!(client.texts(), ["old", "new"]);
+    });
+}
+
+#[test]
+fn p2_a_gap_is_told() {
+    run(async {
+        let rig = Rig::new(1);
+        let (mut speaker, mut client) = (rig.join(0).await, rig.join(0).await);
+        client.call("join", json!(["red"])).await;
+        client.cut();
+        for i in 0..10_050 {
+            speaker.call("say", json!(["red", i.to_string()])).await;
+        }
+        let client = rig.recover(0, &client).await;
+        assert!(!client.recovered);
+        assert!(client.received.is_empty(), "no replay without completeness");
+        sleep(Duration::from_millis(1)).await;
+        assert!(
+            rig.calls
+                .borrow()
+                .iter()
+                .any(|call| call == "disconnect RecoveryExpired")
+        );
+    });
+}
+
+#[test]
+fn p2_the_window_passes() {
+    run(async {
+        let rig = Rig::new(1);
+        let mut client = rig.join(0).await;
+        client.cut();
+        sleep(Duration::from_secs(119)).await;
+        assert_eq!(*rig.calls.borrow(), ["connect /"]);
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(*rig.calls.borrow(), ["connect /", "disconnect TransportError"]);
+        assert!(!rig.recover(0, &client).await.recovered);
+    });
+}
+
+#[test]
+fn p2_a_restart_of_the_process() {
+    run(async {
+        let rig = Rig::new(2);
+        let (mut speaker, mut client) = (rig.join(0).await, rig.join(1).await);
+        client.call("join", json!(["red"])).await;
+        client.call("set", json!(["kept"])).await;
+        speaker.call("say", json!(["red", "one"])).await;
+        client.until(1).await;
+        speaker.call("say", json!(["red", "two"])).await;
+        let rig = rig.restarted(1);
+        let client = rig.recover(0, &client).await;
+        assert!(client.recovered);
+        assert_eq!(client.texts(), ["one", "two"]);
+        sleep(Duration::from_secs(130)).await;
+        assert_eq!(
+            *rig.calls.borrow(),
+            ["disconnect TransportError"],
+            "the speaker never came back"
+        );
+    });
+}
+
+#[test]
+fn joins_are_remembered_at_their_place() {
+    run(async {
+        let rig = Rig::new(1);
+        let (mut speaker, mut client) = (rig.join(0).await, rig.join(0).await);
+        speaker.call("say", json!(["red", "before"])).await;
+        client.call("join", json!(["red"])).await;
+        speaker.call("say", json!(["red", "during"])).await;
+        client.call("leave", json!(["red"])).await;
+        speaker.call("say", json!(["red", "after"])).await;
+        // It received nothing, as far as it knows.
+        client.offset = None;
+        client.received.clear();
+        let client = rig.recover(0, &client).await;
+        assert_eq!(client.texts(), ["during"]);
+    });
+}
+
+#[test]
+fn an_away_socket_is_moved_and_dropped_by_others() {
+    run(async {
+        let rig = Rig::new(2);
+        let (mut speaker, mut client, mut other) = (rig.join(0).await, rig.join(1).await, rig.join(1).await);
+        client.cut();
+        other.cut();
+        speaker.call("invite", json!([client.sid, "red"])).await;
+        speaker.call("say", json!(["red", "for the invited"])).await;
+        speaker.call("kick", json!([other.sid])).await;
+        let client = rig.recover(0, &client).await;
+        assert!(client.recovered);
+        assert_eq!(client.texts(), ["for the invited"]);
+        assert!(!rig.recover(0, &other).await.recovered);
+    });
+}
+
+#[test]
+fn disconnects_of_both_sides_are_final() {
+    run(async {
+        let rig = Rig::new(1);
+        let (mut a, mut b, mut c) = (rig.join(0).await, rig.join(0).await, rig.join(0).await);
+        a.leave();
+        sleep(Duration::from_millis(1)).await;
+        assert!(!rig.recover(0, &a).await.recovered);
+        c.call("kick", json!([b.sid])).await;
+        assert_eq!(b.text().await, "41");
+        b.cut();
+        assert!(!rig.recover(0, &b).await.recovered);
+        let sid = c.sid.clone();
+        c.emit("kick", json!([sid, "close"]));
+        assert_eq!(c.frame().await, Frame::Close(None));
+        let calls = rig.calls.borrow().join(", ");
+        assert!(
+            calls.contains("disconnect Client") && calls.contains("disconnect Server"),
+            "{calls}"
+        );
+    });
+}
+
+#[test]
+fn asking_a_client_is_answered_or_times_out() {
+    run(async {
+        let rig = Rig::new(2);
+        let (mut asker, mut client) = (rig.join(0).await, rig.join(1).await);
+        asker.call("ask", json!([client.sid])).await;
+        assert_eq!(client.text().await, r#"420["question"]"#);
+        client.send("430[\"yes\"]");
+        asker.call("ask", json!([client.sid])).await;
+        assert_eq!(client.text().await, r#"421["question"]"#);
+        sleep(Duration::from_secs(6)).await;
+        client.send("431[\"too late\"]");
+        client.call("echo", json!([])).await;
+        assert_eq!(rig.calls.borrow()[2..], ["ack t1 true", "ack t1 false"]);
+    });
+}
+
+#[test]
+fn p8_a_slow_client_is_closed_and_recovers() {
+    run(async {
+        let rig = Rig::new(1);
+        let (mut speaker, mut slow) = (rig.join(0).await, rig.join(0).await);
+        slow.call("join", json!(["red"])).await;
+        let long = "x".repeat(10_000);
+        for i in 0..150 {
+            speaker.call("say", json!(["red", format!("{i} {long}")])).await;
+        }
+        assert_eq!(
+            slow.frame().await,
+            Frame::Close(Some(1013)),
+            "what waited is dropped, not sent late"
+        );
+        let slow = rig.recover(0, &slow).await;
+        assert!(slow.recovered);
+        assert_eq!(slow.received.len(), 150);
+    });
+}
+
+#[test]
+fn p10_a_drain_closes_connections_and_every_client_recovers() {
+    run(async {
+        let rig = Rig::new(1);
+        let mut clients = vec![];
+        for _ in 0..50 {
+            clients.push(rig.join(0).await);
+        }
+        let draining = tokio::task::spawn_local({
+            let hub = rig.hubs[0].clone();
+            async move { hub.drain(100).await }
+        });
+        for client in &mut clients {
+            assert_eq!(
+                client.frame().await,
+                Frame::Close(None),
+                "a close, never a DISCONNECT packet"
+            );
+        }
+        draining.await.unwrap();
+        assert!(
+            rig.hubs[0]
+                .open_websocket(rig.request(Protocol::SocketIo))
+                .is_err()
+        );
+        let next = rig.restarted(1);
+        for client in &clients {
+            assert!(next.recover(0, client).await.recovered);
+        }
+        assert!(
+            !rig.calls
+                .borrow()
+                .iter()
+                .any(|call| call.starts_with("disconnect"))
+        );
+    });
+}
+
+#[test]
+fn a_silent_client_times_out() {
+    run(async {
+        let rig = Rig::new(1);
+        let mut client = rig.join(0).await;
+        assert_eq!(client.frame().await, Frame::Text("2".into()));
+        assert_eq!(client.frame().await, Frame::Close(None));
+    });
+}
+
+#[test]
+fn raw_clients_echo_and_are_told_of_failures_by_closing() {
+    run(async {
+        let rig = Rig::with(
+            1,
+            session::AppSettings {
+                recovery: None,
+                ..settings()
+            },
+        );
+        let mut port = rig.hubs[0]
+            .open_websocket(rig.request(Protocol::WebSocket))
+            .unwrap();
+        port.receive_text("hello".into());
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(*rig.calls.borrow(), ["connect raw:websocket"]);
+        drop(port);
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(rig.calls.borrow()[1..], ["disconnect TransportError"]);
+    });
+}
