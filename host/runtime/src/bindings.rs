@@ -1,7 +1,5 @@
 //! The WIT as Rust types: what is imported by wasmtime's macro, what is exported by hand, since the optional
 //! exports and the arguments' owners differ from what the macro makes.
-#![expect(unsafe_code, reason = "derives of wasmtime's component types are unsafe impls")]
-
 use std::sync::Arc;
 
 use wasmtime::component::{ComponentType, Lift, Lower};

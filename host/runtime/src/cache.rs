@@ -28,13 +28,20 @@ impl Cache {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
         let mode = fs::metadata(&dir)?.permissions().mode();
         if mode & 0o077 != 0 {
-            let text = format!("its mode is {:o}; it must be 700, since code in it is run", mode & 0o777);
+            let text = format!(
+                "its mode is {:o}; it must be 700, since code in it is run",
+                mode & 0o777
+            );
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
         }
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let compiler = format!("wasmtime-{}-{:016x}", WASMTIME, hasher.finish());
-        Ok(Self { dir, compiler, whole: Mutex::default() })
+        Ok(Self {
+            dir,
+            compiler,
+            whole: Mutex::default(),
+        })
     }
 
     /// Maps a component's code. `None` if it is not there; damaged files are removed.
@@ -43,10 +50,15 @@ impl Cache {
         if !code.exists() || !self.is_whole(digest, &code, &sum) {
             return None;
         }
-        #[expect(unsafe_code, reason = "the file is ours: a private directory, and its sum is right")]
+        #[expect(
+            unsafe_code,
+            reason = "the file is ours: a private directory, and its sum is right"
+        )]
         // SAFETY: `precompile_component` of a compatible engine wrote it, see `store`, `open` and `is_whole`.
         let component = unsafe { Component::deserialize_file(engine, &code) };
-        component.inspect_err(|error| tracing::warn!(%error, ?code, "compiled code refused")).ok()
+        component
+            .inspect_err(|error| tracing::warn!(%error, ?code, "compiled code refused"))
+            .ok()
     }
 
     /// Each file appears whole or not at all.
@@ -61,9 +73,8 @@ impl Cache {
         if self.whole.lock().contains(&digest) {
             return true;
         }
-        let right = fs::read_to_string(sum).is_ok_and(|sum| {
-            fs::read(code).is_ok_and(|code| Digest::of(&code).to_string() == sum)
-        });
+        let right = fs::read_to_string(sum)
+            .is_ok_and(|sum| fs::read(code).is_ok_and(|code| Digest::of(&code).to_string() == sum));
         if right {
             self.whole.lock().insert(digest);
         } else {
@@ -75,7 +86,10 @@ impl Cache {
 
     fn paths(&self, digest: Digest) -> (PathBuf, PathBuf) {
         let name = format!("{}-{digest}", self.compiler);
-        (self.dir.join(format!("{name}.cwasm")), self.dir.join(format!("{name}.sha256")))
+        (
+            self.dir.join(format!("{name}.cwasm")),
+            self.dir.join(format!("{name}.sha256")),
+        )
     }
 }
 
@@ -85,7 +99,12 @@ const WASMTIME: &str = "48";
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Two processes may write the same file: each writes its own first, and either is right.
     let temporary = path.with_extension(format!("tmp-{}", std::process::id()));
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, path)

@@ -72,7 +72,9 @@ impl Compiler {
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..threads.max(1) {
             let queue = Arc::clone(&queue);
-            let thread = std::thread::Builder::new().name("compile".to_owned()).stack_size(STACK_BYTES);
+            let thread = std::thread::Builder::new()
+                .name("compile".to_owned())
+                .stack_size(STACK_BYTES);
             thread.spawn(move || while work(&queue) {})?;
         }
         Ok(Self { jobs })
@@ -85,14 +87,19 @@ impl Compiler {
         limits: CompileLimits,
     ) -> Result<Component, CompileError> {
         if wasm.len() > limits.wasm_bytes_max {
-            return Err(CompileError::TooBig { bytes: wasm.len(), bytes_max: limits.wasm_bytes_max });
+            return Err(CompileError::TooBig {
+                bytes: wasm.len(),
+                bytes_max: limits.wasm_bytes_max,
+            });
         }
         check_header(&wasm)?;
         let (answer, answered) = oneshot::channel();
-        self.jobs.try_send(Job { engine, wasm, answer }).map_err(|error| match error {
-            TrySendError::Full(_) => CompileError::Busy,
-            TrySendError::Disconnected(_) => CompileError::Broken("its threads are gone".to_owned()),
-        })?;
+        self.jobs
+            .try_send(Job { engine, wasm, answer })
+            .map_err(|error| match error {
+                TrySendError::Full(_) => CompileError::Busy,
+                TrySendError::Disconnected(_) => CompileError::Broken("its threads are gone".to_owned()),
+            })?;
         match tokio::time::timeout(limits.time_max, answered).await {
             Err(_) => Err(CompileError::TimedOut(limits.time_max)),
             Ok(Err(_)) => Err(CompileError::Broken("its thread is gone".to_owned())),
@@ -125,7 +132,10 @@ fn compile(engine: &Engine, wasm: &Bytes) -> Result<Component, CompileError> {
     let stored = engine.cache().and_then(|cache| {
         let code = engine.wasm().precompile_component(wasm).ok()?;
         // A cache that cannot be written is no reason to refuse an app.
-        cache.store(digest, &code).inspect_err(|error| tracing::warn!(%error, "compiled code not kept")).ok()?;
+        cache
+            .store(digest, &code)
+            .inspect_err(|error| tracing::warn!(%error, "compiled code not kept"))
+            .ok()?;
         cache.load(engine.wasm(), digest)
     });
     let code = match stored {

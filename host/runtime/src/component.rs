@@ -55,12 +55,20 @@ impl Component {
         let functions = find_functions(engine, code)?;
         let pre = engine.linker().instantiate_pre(code);
         let pre = pre.map_err(|error| CompileError::Mismatch(format!("{error:#}")))?;
-        Ok(Self(Arc::new(Inner { engine: engine.clone(), pre, functions, digest })))
+        Ok(Self(Arc::new(Inner {
+            engine: engine.clone(),
+            pre,
+            functions,
+            digest,
+        })))
     }
 
     pub fn exports(&self) -> Exports {
         let functions = &self.0.functions;
-        Exports { acks: functions.ack.is_some(), timers: functions.timer.is_some() }
+        Exports {
+            acks: functions.ack.is_some(),
+            timers: functions.timer.is_some(),
+        }
     }
 
     /// Names the bytes it was compiled from.
@@ -105,7 +113,10 @@ fn check_imports(engine: &Engine, ty: &ComponentType) -> Result<(), CompileError
     for (name, _) in ty.imports(engine.wasm()) {
         if !is_offered(name) {
             let offered = OFFERED.join(", ");
-            return Err(CompileError::Import { name: name.to_owned(), offered });
+            return Err(CompileError::Import {
+                name: name.to_owned(),
+                offered,
+            });
         }
     }
     Ok(())
@@ -128,10 +139,7 @@ fn is_offered(name: &str) -> bool {
     }
 }
 
-fn find_functions(
-    engine: &Engine,
-    code: &wasmtime::component::Component,
-) -> Result<Functions, CompileError> {
+fn find_functions(engine: &Engine, code: &wasmtime::component::Component) -> Result<Functions, CompileError> {
     let find = |interface: &'static str, function: &'static str| {
         let (_, inside) = code.get_export(None, interface)?;
         match code.get_export(Some(&inside), function) {
@@ -141,10 +149,20 @@ fn find_functions(
     };
     let need = |function: &'static str| {
         find(HANDLER, function).ok_or_else(|| {
-            let exported: Vec<_> =
-                code.component_type().exports(engine.wasm()).map(|(name, _)| name.to_owned()).collect();
-            let exported = if exported.is_empty() { "nothing".to_owned() } else { exported.join(", ") };
-            CompileError::Export { missing: format!("{HANDLER}#{function}"), exported }
+            let exported: Vec<_> = code
+                .component_type()
+                .exports(engine.wasm())
+                .map(|(name, _)| name.to_owned())
+                .collect();
+            let exported = if exported.is_empty() {
+                "nothing".to_owned()
+            } else {
+                exported.join(", ")
+            };
+            CompileError::Export {
+                missing: format!("{HANDLER}#{function}"),
+                exported,
+            }
         })
     };
     Ok(Functions {

@@ -58,7 +58,11 @@ pub enum StartError {
         "cannot reserve {reserve_gib} GiB of address space for {instances_max} instances: {reason}; \
          lower the number of instances, or lift the limit on address space (ulimit -v, container)"
     )]
-    Pool { reserve_gib: u64, instances_max: u32, reason: String },
+    Pool {
+        reserve_gib: u64,
+        instances_max: u32,
+        reason: String,
+    },
     #[error("cannot keep compiled code in {}: {reason}", .dir.display())]
     Cache { dir: PathBuf, reason: String },
     #[error("cannot start a thread: {0}")]
@@ -102,14 +106,22 @@ impl Engine {
         let cache = match config.cache_dir {
             None => None,
             Some(dir) => Some(
-                Cache::open(dir.clone(), &wasm)
-                    .map_err(|error| StartError::Cache { dir, reason: error.to_string() })?,
+                Cache::open(dir.clone(), &wasm).map_err(|error| StartError::Cache {
+                    dir,
+                    reason: error.to_string(),
+                })?,
             ),
         };
         let compiler = Compiler::start(config.compile_threads, config.compile_queue_max);
         let compiler = compiler.map_err(StartError::Thread)?;
         let ticker = Ticker::start(wasm.clone()).map_err(StartError::Thread)?;
-        Ok(Self(Arc::new(Inner { wasm, linker, ticker, compiler, cache })))
+        Ok(Self(Arc::new(Inner {
+            wasm,
+            linker,
+            ticker,
+            compiler,
+            cache,
+        })))
     }
 
     /// Compiles a component and checks it against the world; on a thread of its own, or from the cache.
@@ -157,7 +169,10 @@ fn wasm_config(config: &EngineConfig) -> Result<Config, StartError> {
         });
     }
     if config.memory_bytes_max as u64 > MEMORY_RESERVATION {
-        let text = format!("memory_bytes_max is {}; at most {MEMORY_RESERVATION}", config.memory_bytes_max);
+        let text = format!(
+            "memory_bytes_max is {}; at most {MEMORY_RESERVATION}",
+            config.memory_bytes_max
+        );
         return Err(StartError::Config(text));
     }
     let instances = config.instances_max;
@@ -204,14 +219,20 @@ impl Ticker {
         let ticks = Arc::new(AtomicU64::new(0));
         let stop = Arc::new(AtomicBool::new(false));
         let (counter, stopped) = (Arc::clone(&ticks), Arc::clone(&stop));
-        let thread = std::thread::Builder::new().name("epoch".to_owned()).spawn(move || {
-            while !stopped.load(Relaxed) {
-                std::thread::park_timeout(TICK);
-                counter.fetch_add(1, Relaxed);
-                wasm.increment_epoch();
-            }
-        })?;
-        Ok(Self { ticks, stop, thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("epoch".to_owned())
+            .spawn(move || {
+                while !stopped.load(Relaxed) {
+                    std::thread::park_timeout(TICK);
+                    counter.fetch_add(1, Relaxed);
+                    wasm.increment_epoch();
+                }
+            })?;
+        Ok(Self {
+            ticks,
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 

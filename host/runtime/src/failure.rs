@@ -12,14 +12,21 @@ const TEXT_BYTES_MAX: usize = 8 << 10;
 
 /// Says why a call ended in a trap. `memory_denied`: memory had been refused before; `stderr`: what the guest said
 /// last, for Rust its panic message.
-pub(crate) fn of_trap(error: &wasmtime::Error, memory_denied: bool, stderr: &str, limits: &Limits) -> Failure {
+pub(crate) fn of_trap(
+    error: &wasmtime::Error,
+    memory_denied: bool,
+    stderr: &str,
+    limits: &Limits,
+) -> Failure {
     if error.is::<PoolConcurrencyLimitError>() {
         return Failure::Unavailable(format!("this node runs as much as it may: {error}"));
     }
     if let Some(hit) = error.downcast_ref::<LimitHit>() {
         return Failure::Limit(with_backtrace(&hit.to_string(), error));
     }
-    let mut text = error.downcast_ref::<Trap>().map_or_else(|| error.root_cause().to_string(), Trap::to_string);
+    let mut text = error
+        .downcast_ref::<Trap>()
+        .map_or_else(|| error.root_cause().to_string(), Trap::to_string);
     let stderr = stderr.trim_end();
     if !stderr.is_empty() {
         text = format!("{text}\n{stderr}");
@@ -32,8 +39,17 @@ pub(crate) fn of_trap(error: &wasmtime::Error, memory_denied: bool, stderr: &str
 }
 
 /// Says why an instance could not be made. A guest's own code may have run, and be at fault.
-pub(crate) fn of_start(error: &wasmtime::Error, memory_denied: bool, stderr: &str, limits: &Limits) -> Failure {
-    if memory_denied || error.is::<Trap>() || error.is::<LimitHit>() || error.is::<PoolConcurrencyLimitError>() {
+pub(crate) fn of_start(
+    error: &wasmtime::Error,
+    memory_denied: bool,
+    stderr: &str,
+    limits: &Limits,
+) -> Failure {
+    if memory_denied
+        || error.is::<Trap>()
+        || error.is::<LimitHit>()
+        || error.is::<PoolConcurrencyLimitError>()
+    {
         return of_trap(error, memory_denied, stderr, limits);
     }
     Failure::Unavailable(format!("the component could not be started: {error:#}"))
@@ -55,9 +71,15 @@ pub(crate) fn of_refusal(refusal: bindings::Refusal) -> Failure {
     use bindings::Refusal as From;
     let refusal = match refusal {
         From::Unauthorised(message) | From::Other(message) => Refusal { message, data: None },
-        From::Custom((message, data)) => Refusal { message, data: Some(data) },
+        From::Custom((message, data)) => Refusal {
+            message,
+            data: Some(data),
+        },
     };
-    let json = refusal.data.as_ref().map(|data| serde_json::from_str::<&serde_json::value::RawValue>(data));
+    let json = refusal
+        .data
+        .as_ref()
+        .map(|data| serde_json::from_str::<&serde_json::value::RawValue>(data));
     match json {
         Some(Err(error)) => Failure::Returned(format!("refusal's data must be JSON: {error}")),
         _ => Failure::Refused(refusal),

@@ -10,7 +10,11 @@ use router::{Room, Target};
 /// Errors are texts for the app's author; they must not tell of other apps.
 pub trait Host: Send + Sync + 'static {
     /// A value and its revision.
-    fn kv_get<'a>(&'a self, bucket: &'a str, key: &'a str) -> BoxFuture<'a, Result<Option<(Bytes, u64)>, String>>;
+    fn kv_get<'a>(
+        &'a self,
+        bucket: &'a str,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<Option<(Bytes, u64)>, String>>;
 
     /// Keys of `bucket` after `after` in byte order, at most `keys_max`.
     fn kv_keys<'a>(
@@ -71,8 +75,14 @@ pub enum Condition {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TimerChange {
-    Set { name: String, delay_ms: u32, payload: Bytes },
-    Cancel { name: String },
+    Set {
+        name: String,
+        delay_ms: u32,
+        payload: Bytes,
+    },
+    Cancel {
+        name: String,
+    },
 }
 
 /// Why nothing was stored.

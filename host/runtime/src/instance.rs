@@ -81,7 +81,12 @@ impl Instance {
             ack: None,
             timer: None,
         };
-        Ok(Self { guest, pace, calls: 0, idle_since: None })
+        Ok(Self {
+            guest,
+            pace,
+            calls: 0,
+            idle_since: None,
+        })
     }
 
     /// Runs one call: its effects, and what has to be stored before they happen. `call` is as it was afterwards.
@@ -101,7 +106,10 @@ impl Instance {
         call.socket = socket;
         match ended {
             Some(Ok(Ok(()))) => Ok((effects, commit)),
-            Some(Ok(Err(failure))) => Err(Failed { failure, spent: false }),
+            Some(Ok(Err(failure))) => Err(Failed {
+                failure,
+                spent: false,
+            }),
             Some(Err(trap)) => {
                 let failure = failure::of_trap(&trap, state.memory.denied, &stderr, &limits);
                 Err(Failed { failure, spent: true })
@@ -122,7 +130,9 @@ impl Guest {
         let Some(id) = socket else {
             return match kind {
                 CallKind::Timer { name, payload } => self.timer(name.clone(), payload.to_vec()).await,
-                _ => Ok(Err(Failure::Unavailable("a call of this kind needs a socket".to_owned()))),
+                _ => Ok(Err(Failure::Unavailable(
+                    "a call of this kind needs a socket".to_owned(),
+                ))),
             };
         };
         match kind {
@@ -130,12 +140,16 @@ impl Guest {
             CallKind::Event { data, ack } => {
                 let token = ack.map(|ack| token_text(&id, ack));
                 let function = self.typed(self.functions.event, |guest| &mut guest.event)?;
-                let (result,) = function.call_async(&mut self.store, (id, event(data), token)).await?;
+                let (result,) = function
+                    .call_async(&mut self.store, (id, event(data), token))
+                    .await?;
                 Ok(result.map_err(failure::of_error))
             }
             CallKind::Disconnect(reason) => {
                 let function = self.typed(self.functions.disconnect, |guest| &mut guest.disconnect)?;
-                let (result,) = function.call_async(&mut self.store, (id, (*reason).into())).await?;
+                let (result,) = function
+                    .call_async(&mut self.store, (id, (*reason).into()))
+                    .await?;
                 Ok(result.map_err(failure::of_error))
             }
             CallKind::Ack { token, outcome } => {
@@ -198,19 +212,26 @@ fn wall(limits: &Limits) -> Duration {
 }
 
 fn missing(interface: &str) -> Failure {
-    Failure::Returned(format!("the component does not export wakeline:app/{interface}@0.1.0"))
+    Failure::Returned(format!(
+        "the component does not export wakeline:app/{interface}@0.1.0"
+    ))
 }
 
 fn event(data: &EventData) -> EventArg {
     let (name, args) = data.split();
-    EventArg { name, args, attachments: attachments(data) }
+    EventArg {
+        name,
+        args,
+        attachments: attachments(data),
+    }
 }
 
 fn outcome_arg(outcome: &AckOutcome) -> OutcomeArg {
     match outcome {
-        AckOutcome::Answered(data) => {
-            OutcomeArg::Answered(ArgumentsArg { args: data.array(), attachments: attachments(data) })
-        }
+        AckOutcome::Answered(data) => OutcomeArg::Answered(ArgumentsArg {
+            args: data.array(),
+            attachments: attachments(data),
+        }),
         AckOutcome::TimedOut => OutcomeArg::TimedOut,
     }
 }

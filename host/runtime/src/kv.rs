@@ -8,6 +8,7 @@ use crate::host::{Condition, KvWrite};
 #[derive(Default)]
 pub(crate) struct KvTransaction {
     entries: BTreeMap<(Arc<str>, String), Entry>,
+    /// Entries with a write.
     writes: usize,
 }
 
@@ -26,12 +27,18 @@ impl KvTransaction {
         if let Some(written) = &entry.write {
             return Some(written.clone());
         }
-        entry.read.as_ref().map(|read| read.as_ref().map(|(value, _)| value.clone()))
+        entry
+            .read
+            .as_ref()
+            .map(|read| read.as_ref().map(|(value, _)| value.clone()))
     }
 
     /// The store's answer.
     pub(crate) fn record(&mut self, bucket: &Arc<str>, key: &str, value: Option<(Bytes, u64)>) {
-        self.entries.entry((Arc::clone(bucket), key.to_owned())).or_default().read = Some(value);
+        self.entries
+            .entry((Arc::clone(bucket), key.to_owned()))
+            .or_default()
+            .read = Some(value);
     }
 
     /// `None` deletes.
@@ -41,11 +48,6 @@ impl KvTransaction {
         entry.write = Some(value);
     }
 
-    /// Keys this call will write.
-    pub(crate) fn writes(&self) -> usize {
-        self.writes
-    }
-
     pub(crate) fn writes_key(&self, bucket: &Arc<str>, key: &str) -> bool {
         let entry = self.entries.get(&(Arc::clone(bucket), key.to_owned()));
         entry.is_some_and(|entry| entry.write.is_some())
@@ -53,14 +55,21 @@ impl KvTransaction {
 
     /// Applies this call's writes to a page of the store's keys, which covers all after `after` and, unless it is
     /// the last page, up to its last key.
-    pub(crate) fn merge(&self, bucket: &Arc<str>, after: Option<&str>, page: Vec<String>, last: bool) -> Vec<String> {
+    pub(crate) fn merge(
+        &self,
+        bucket: &Arc<str>,
+        after: Option<&str>,
+        page: Vec<String>,
+        last: bool,
+    ) -> Vec<String> {
         if self.writes == 0 {
             return page;
         }
         let end = if last { None } else { page.last().cloned() };
         let mut keys: std::collections::BTreeSet<String> = page.into_iter().collect();
         for ((_, key), entry) in self.entries.iter().filter(|((of, _), _)| of == bucket) {
-            let inside = after.is_none_or(|after| key.as_str() > after) && end.as_ref().is_none_or(|end| key <= end);
+            let inside =
+                after.is_none_or(|after| key.as_str() > after) && end.as_ref().is_none_or(|end| key <= end);
             match &entry.write {
                 Some(Some(_)) if inside => {
                     keys.insert(key.clone());
@@ -84,7 +93,12 @@ impl KvTransaction {
                 Some(None) => Condition::Absent,
                 Some(Some((_, revision))) => Condition::Revision(revision),
             };
-            Some(KvWrite { bucket, key, value, condition })
+            Some(KvWrite {
+                bucket,
+                key,
+                value,
+                condition,
+            })
         });
         written.collect()
     }

@@ -3,7 +3,8 @@ use std::fmt;
 /// What one app's code may use on one core. Every limit is enforced here, and named in the failure it causes.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// CPU of one call, instantiation included, counted in the engine's ticks of 1 ms.
+    /// CPU of one call, counted in the engine's ticks of 1 ms. Instantiation has as much again, as it has of
+    /// `wall_ms_per_call`.
     pub cpu_ms_per_call: u32,
     /// Time from a call's start to its end, waiting included.
     pub wall_ms_per_call: u32,
@@ -23,6 +24,8 @@ pub struct Limits {
     pub reads_per_call: usize,
     /// Keys that one call may write or delete.
     pub kv_writes_per_call: usize,
+    /// One value of the key-value store; the backplane takes at most 1 MiB.
+    pub kv_value_bytes: usize,
     /// Key-value bytes, read and written, of one call; also the most that a single host call may pass.
     pub host_bytes_per_call: usize,
     /// Log lines of one call, stdout and stderr included; further ones are dropped and counted in a last line.
@@ -46,6 +49,7 @@ impl Default for Limits {
             effect_bytes_per_call: 8 << 20,
             reads_per_call: 1_000,
             kv_writes_per_call: 1_000,
+            kv_value_bytes: 64 << 10,
             host_bytes_per_call: 32 << 20,
             log_lines_per_call: 100,
             http_requests_per_call: 10,
@@ -78,7 +82,11 @@ const PATIENCE: usize = 10;
 
 impl Meter {
     pub(crate) const fn new(name: &'static str) -> Self {
-        Self { name, used: 0, tried: 0 }
+        Self {
+            name,
+            used: 0,
+            tried: 0,
+        }
     }
 
     pub(crate) fn take(&mut self, amount: usize, max: usize) -> Result<(), Over> {

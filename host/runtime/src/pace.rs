@@ -22,7 +22,10 @@ pub(crate) struct Pace {
 
 impl Pace {
     pub(crate) fn new(ticks: Arc<AtomicU64>) -> Self {
-        Self { ticks, resumed_at: AtomicU64::new(0) }
+        Self {
+            ticks,
+            resumed_at: AtomicU64::new(0),
+        }
     }
 
     /// Whether a tick passed since the call was resumed.

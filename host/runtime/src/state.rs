@@ -56,7 +56,11 @@ impl State {
             transaction: Transaction::new(),
             lines: Lines::default(),
             captured: Captured::default(),
-            memory: MemoryLimiter { used: 0, max: limits.memory_bytes, denied: false },
+            memory: MemoryLimiter {
+                used: 0,
+                max: limits.memory_bytes,
+                denied: false,
+            },
             takes_acks: exports.acks,
             takes_timers: exports.timers,
             table,
@@ -81,7 +85,10 @@ impl State {
 
     /// Id of the socket that the call is for: goes with its log lines.
     pub(crate) fn socket_id(&self) -> Option<Arc<str>> {
-        self.transaction.socket.as_ref().map(|socket| Arc::clone(&socket.id))
+        self.transaction
+            .socket
+            .as_ref()
+            .map(|socket| Arc::clone(&socket.id))
     }
 }
 
@@ -151,17 +158,29 @@ impl WasiView for State {
             // No files, arguments, environment or stdin by default; no address may be reached either, but do
             // not even make sockets.
             let mut builder = WasiCtx::builder();
-            builder.allow_tcp(false).allow_udp(false).max_random_size(RANDOM_BYTES_MAX);
-            builder.stdout(captured.stdout.clone()).stderr(captured.stderr.clone());
+            builder
+                .allow_tcp(false)
+                .allow_udp(false)
+                .max_random_size(RANDOM_BYTES_MAX);
+            builder
+                .stdout(captured.stdout.clone())
+                .stderr(captured.stderr.clone());
             builder.build()
         });
-        WasiCtxView { ctx, table: &mut self.table }
+        WasiCtxView {
+            ctx,
+            table: &mut self.table,
+        }
     }
 }
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.http_hooks, table: &mut self.table, ctx: &mut self.http }
+        WasiHttpCtxView {
+            hooks: &mut self.http_hooks,
+            table: &mut self.table,
+            ctx: &mut self.http,
+        }
     }
 }
 

@@ -1,0 +1,9 @@
+//! What components may do and what they may not, against the real engine. The guests are in `tests/guests`.
+mod harness;
+
+mod call;
+mod compile;
+mod hostile;
+mod pool;
+mod reach;
+mod storage;

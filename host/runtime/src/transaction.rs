@@ -58,7 +58,10 @@ impl Transaction {
     /// Ends the call: the effects, and what has to be stored before they happen.
     pub(crate) fn finish(&mut self) -> (Option<SocketView>, Vec<Effect>, Commit) {
         let kv = std::mem::take(&mut self.kv).into_writes();
-        let commit = Commit { kv, timers: std::mem::take(&mut self.timers) };
+        let commit = Commit {
+            kv,
+            timers: std::mem::take(&mut self.timers),
+        };
         (self.socket.take(), std::mem::take(&mut self.effects), commit)
     }
 
@@ -107,7 +110,10 @@ impl Transaction {
         let mut rooms: Vec<Room> = socket.rooms.to_vec();
         for effect in &self.effects {
             match effect {
-                Effect::Join { target, rooms: joined } if concerns(target, socket, &rooms) => {
+                Effect::Join {
+                    target,
+                    rooms: joined,
+                } if concerns(target, socket, &rooms) => {
                     for room in joined {
                         if !rooms.contains(room) {
                             rooms.push(Arc::clone(room));

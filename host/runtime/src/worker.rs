@@ -160,7 +160,11 @@ impl Worker {
         let instance = Instance::start(&component, Arc::clone(&self.host), &self.limits).await;
         let instance = instance.map_err(Ended::Failed)?;
         self.counters.instances.set(self.counters.instances.get() + 1);
-        Ok(Live { instance, version, counters: Rc::clone(&self.counters) })
+        Ok(Live {
+            instance,
+            version,
+            counters: Rc::clone(&self.counters),
+        })
     }
 
     fn give_back(&self, live: Live) {

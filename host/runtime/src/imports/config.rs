@@ -10,6 +10,9 @@ impl Host for State {
 
     fn get_all(&mut self) -> wasmtime::Result<Result<Vec<(String, String)>, Error>> {
         let config = self.host.config();
-        Ok(Ok(config.iter().map(|(key, value)| (key.clone(), value.clone())).collect()))
+        Ok(Ok(config
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()))
     }
 }

@@ -30,7 +30,11 @@ type Sent = Result<(http::Response<WasiBody>, Io), Error>;
 
 impl HttpHooks {
     pub(crate) fn new(host: Arc<dyn Host>, sent_max: usize) -> Self {
-        Self { host, sent: 0, sent_max }
+        Self {
+            host,
+            sent: 0,
+            sent_max,
+        }
     }
 
     pub(crate) fn begin(&mut self) {
@@ -43,15 +47,26 @@ impl HttpHooks {
         if place.as_str().contains('@') {
             return Err(Error::HttpRequestUriInvalid);
         }
-        let port = place.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 });
+        let port = place
+            .port_u16()
+            .unwrap_or(if uri.scheme() == Some(&Scheme::HTTPS) {
+                443
+            } else {
+                80
+            });
         let place = format!("{}:{port}", place.host().to_ascii_lowercase());
         if !self.host.http_allowed(&place) {
-            self.say(&format!("request to {place} refused: it is not in the app's [http] allow list"));
+            self.say(&format!(
+                "request to {place} refused: it is not in the app's [http] allow list"
+            ));
             return Err(Error::HttpRequestDenied);
         }
         self.sent += 1;
         if self.sent > self.sent_max {
-            self.say(&format!("request to {place} refused: http_requests_per_call = {}", self.sent_max));
+            self.say(&format!(
+                "request to {place} refused: http_requests_per_call = {}",
+                self.sent_max
+            ));
             return Err(Error::ConnectionLimitReached);
         }
         Ok(place)
@@ -82,7 +97,9 @@ impl WasiHttpHooks for HttpHooks {
             let (response, io) = default_send_request(request, Some(bounded(options))).await?;
             let response = response.map(|body| {
                 let too_big = |_| Error::HttpResponseBodySize(Some(RESPONSE_BYTES_MAX as u64));
-                Limited::new(body, RESPONSE_BYTES_MAX).map_err(too_big).boxed_unsync()
+                Limited::new(body, RESPONSE_BYTES_MAX)
+                    .map_err(too_big)
+                    .boxed_unsync()
             });
             Ok((response, Box::new(io) as Io))
         })
@@ -92,14 +109,23 @@ impl WasiHttpHooks for HttpHooks {
 /// The address of `place`, if it may be reached.
 async fn resolve(host: &dyn Host, place: &str) -> Result<SocketAddr, Error> {
     let found = tokio::net::lookup_host(place).await;
-    let mut found = found.map_err(|_| Error::DnsError { rcode: None, info_code: None })?;
+    let mut found = found.map_err(|_| Error::DnsError {
+        rcode: None,
+        info_code: None,
+    })?;
     let address = found.next().ok_or(Error::DestinationNotFound)?;
     if host.http_private_allowed() {
         return Ok(address);
     }
     // All of them, since the connection may try any.
-    if let Some(private) = std::iter::once(address).chain(found).find(|address| !is_public(address.ip())) {
-        let text = format!("request to {place} refused: {} is not a public address", private.ip());
+    if let Some(private) = std::iter::once(address)
+        .chain(found)
+        .find(|address| !is_public(address.ip()))
+    {
+        let text = format!(
+            "request to {place} refused: {} is not a public address",
+            private.ip()
+        );
         host.log(LogLevel::Warn, "wasi:http", &text, None);
         return Err(Error::DestinationIpProhibited);
     }

@@ -8,21 +8,20 @@ use crate::{
         atomics,
         store::{self, Error, KeyResponse},
     },
-    limits::Over,
+    limits::{Over, describe},
     state::State,
 };
 
-/// Bytes of a bucket's name, a key and a value. The backplane takes twice the key and the value, so that its own
-/// prefixes and headers fit.
+/// Bytes of a bucket's name and of a key. The backplane's keys have 512, so that both and a prefix fit into one.
 const BUCKET_BYTES_MAX: usize = 64;
 const KEY_BYTES_MAX: usize = 256;
-const VALUE_BYTES_MAX: usize = 512 << 10;
 
 /// Keys of one `list-keys`.
 const KEYS_MAX: usize = 1_000;
 
 /// An open bucket: a name in the app's own space.
-pub(crate) struct Bucket {
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Bucket {
     name: Arc<str>,
 }
 
@@ -41,7 +40,9 @@ impl store::Host for State {
             other if other.len() <= BUCKET_BYTES_MAX => Arc::from(other),
             _ => return Err(KvRefused::Error(Error::NoSuchStore)),
         };
-        self.table.push(Bucket { name }).map_err(|error| KvRefused::Trap(error.into()))
+        self.table
+            .push(Bucket { name })
+            .map_err(|error| KvRefused::Trap(error.into()))
     }
 
     fn convert_error(&mut self, refused: KvRefused) -> wasmtime::Result<Error> {
@@ -80,15 +81,32 @@ impl store::HostBucket for State {
         let after = match cursor {
             None => None,
             Some(cursor) => {
-                let index = usize::try_from(cursor).ok().and_then(|cursor| cursor.checked_sub(1));
+                let index = usize::try_from(cursor)
+                    .ok()
+                    .and_then(|cursor| cursor.checked_sub(1));
                 let key = index.and_then(|index| self.transaction.cursors.get(index));
-                Some(key.cloned().ok_or_else(|| other("cursor: not one of this call"))?)
+                Some(
+                    key.cloned()
+                        .ok_or_else(|| other("cursor: not one of this call"))?,
+                )
             }
         };
-        let page = self.host.kv_keys(&bucket, after.as_deref(), KEYS_MAX).await.map_err(other)?;
-        let end = if page.len() < KEYS_MAX { None } else { page.last().cloned() };
-        self.transaction.admit_bytes(page.iter().map(String::len).sum(), &self.limits)?;
-        let keys = self.transaction.kv.merge(&bucket, after.as_deref(), page, end.is_none());
+        let page = self
+            .host
+            .kv_keys(&bucket, after.as_deref(), KEYS_MAX)
+            .await
+            .map_err(other)?;
+        let end = if page.len() < KEYS_MAX {
+            None
+        } else {
+            page.last().cloned()
+        };
+        self.transaction
+            .admit_bytes(page.iter().map(String::len).sum(), &self.limits)?;
+        let keys = self
+            .transaction
+            .kv
+            .merge(&bucket, after.as_deref(), page, end.is_none());
         let cursor = end.map(|end| {
             self.transaction.cursors.push(end);
             self.transaction.cursors.len() as u64
@@ -109,10 +127,14 @@ impl atomics::Host for State {
         let value = self.read(&bucket, &key).await?;
         let number = match &value {
             None => Some(0),
-            Some(digits) => std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u64>().ok()),
+            Some(digits) => std::str::from_utf8(digits)
+                .ok()
+                .and_then(|digits| digits.parse::<u64>().ok()),
         };
         let number = number.ok_or_else(|| other("increment: the value is not a number"))?;
-        let sum = number.checked_add(delta).ok_or_else(|| other("increment: the sum exceeds 64 bits"))?;
+        let sum = number
+            .checked_add(delta)
+            .ok_or_else(|| other("increment: the sum exceeds 64 bits"))?;
         self.write(&bucket, key, Some(sum.to_string().into()))?;
         Ok(sum)
     }
@@ -120,7 +142,10 @@ impl atomics::Host for State {
 
 impl State {
     fn bucket(&self, bucket: &Resource<Bucket>) -> Answer<Arc<str>> {
-        let bucket = self.table.get(bucket).map_err(|error| KvRefused::Trap(error.into()))?;
+        let bucket = self
+            .table
+            .get(bucket)
+            .map_err(|error| KvRefused::Trap(error.into()))?;
         Ok(Arc::clone(&bucket.name))
     }
 
@@ -137,15 +162,20 @@ impl State {
                 value
             }
         };
-        self.transaction.admit_bytes(value.as_ref().map_or(0, Bytes::len), &self.limits)?;
+        self.transaction
+            .admit_bytes(value.as_ref().map_or(0, Bytes::len), &self.limits)?;
         Ok(value)
     }
 
     fn write(&mut self, bucket: &Arc<str>, key: String, value: Option<Bytes>) -> Answer<()> {
         check_key(&key)?;
         let bytes = value.as_ref().map_or(0, Bytes::len);
-        if bytes > VALUE_BYTES_MAX {
-            return Err(other(format!("value is {bytes} bytes; at most {VALUE_BYTES_MAX}")));
+        let max = self.limits.kv_value_bytes;
+        if bytes > max {
+            return Err(other(format!(
+                "limit exceeded: value is {bytes} bytes; {}",
+                describe("kv_value_bytes", max)
+            )));
         }
         self.transaction.admit_bytes(bytes + key.len(), &self.limits)?;
         if !self.transaction.kv.writes_key(bucket, &key) {

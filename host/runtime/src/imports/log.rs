@@ -49,7 +49,12 @@ impl State {
             return;
         }
         let socket = self.socket_id();
-        self.host.log(level, cut(context, CONTEXT_BYTES_MAX), cut(message, LINE_BYTES_MAX), socket.as_deref());
+        self.host.log(
+            level,
+            cut(context, CONTEXT_BYTES_MAX),
+            cut(message, LINE_BYTES_MAX),
+            socket.as_deref(),
+        );
     }
 
     /// Gives out what the guest wrote to stdout and stderr, and says how many lines were dropped. Called when a
@@ -67,7 +72,8 @@ impl State {
             let limit = describe("log_lines_per_call", self.limits.log_lines_per_call);
             let text = format!("{dropped} lines dropped ({limit})");
             let socket = self.socket_id();
-            self.host.log(LogLevel::Warn, "wakeline", &text, socket.as_deref());
+            self.host
+                .log(LogLevel::Warn, "wakeline", &text, socket.as_deref());
         }
         stderr
     }
@@ -75,5 +81,6 @@ impl State {
 
 /// The first `bytes_max` bytes of a text, at a character's border.
 pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
-    text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default()
+    text.get(..text.floor_char_boundary(bytes_max))
+        .unwrap_or_default()
 }

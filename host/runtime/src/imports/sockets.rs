@@ -29,7 +29,11 @@ impl sockets::Host for State {
         let target = self.target(target)?;
         let data = event_data(event)?;
         let volatile = flags.contains(EmitFlags::VOLATILE);
-        self.transaction.push(Effect::Emit { target, data, volatile });
+        self.transaction.push(Effect::Emit {
+            target,
+            data,
+            volatile,
+        });
         Ok(())
     }
 
@@ -48,27 +52,42 @@ impl sockets::Host for State {
     fn emit_with_ack(&mut self, socket: String, event: Event, token: String, timeout_ms: u32) -> Answer<()> {
         self.admit(event_bytes(&event) + socket.len() + token.len())?;
         if !self.takes_acks {
-            return Err(invalid("emit-with-ack: the component does not export wakeline:app/acks-handler@0.1.0"));
+            return Err(invalid(
+                "emit-with-ack: the component does not export wakeline:app/acks-handler@0.1.0",
+            ));
         }
         if token.len() > NAME_BYTES_MAX {
-            return Err(invalid(format!("emit-with-ack: token is longer than {NAME_BYTES_MAX} bytes")));
+            return Err(invalid(format!(
+                "emit-with-ack: token is longer than {NAME_BYTES_MAX} bytes"
+            )));
         }
         let socket = self.name("emit-with-ack: socket", socket)?;
         let data = event_data(event)?;
-        self.transaction.push(Effect::EmitWithAck { socket, data, token: token.into(), timeout_ms });
+        self.transaction.push(Effect::EmitWithAck {
+            socket,
+            data,
+            token: token.into(),
+            timeout_ms,
+        });
         Ok(())
     }
 
     fn join(&mut self, target: sockets::Target, rooms: Vec<String>) -> Answer<()> {
         self.admit(target_bytes(&target) + rooms.iter().map(String::len).sum::<usize>())?;
-        let effect = Effect::Join { target: self.target(target)?, rooms: self.rooms("rooms", rooms)? };
+        let effect = Effect::Join {
+            target: self.target(target)?,
+            rooms: self.rooms("rooms", rooms)?,
+        };
         self.transaction.push(effect);
         Ok(())
     }
 
     fn leave(&mut self, target: sockets::Target, rooms: Vec<String>) -> Answer<()> {
         self.admit(target_bytes(&target) + rooms.iter().map(String::len).sum::<usize>())?;
-        let effect = Effect::Leave { target: self.target(target)?, rooms: self.rooms("rooms", rooms)? };
+        let effect = Effect::Leave {
+            target: self.target(target)?,
+            rooms: self.rooms("rooms", rooms)?,
+        };
         self.transaction.push(effect);
         Ok(())
     }
@@ -116,7 +135,11 @@ impl sockets::Host for State {
             rooms: socket.rooms.iter().map(|room| room.as_ref().to_owned()).collect(),
             state: socket.state.to_vec(),
         });
-        Ok(sockets::Page { sockets: sockets.collect(), cursor: page.cursor, partial: page.partial })
+        Ok(sockets::Page {
+            sockets: sockets.collect(),
+            cursor: page.cursor,
+            partial: page.partial,
+        })
     }
 }
 
@@ -152,16 +175,27 @@ impl State {
             _ if target.namespace.starts_with('/') && target.namespace.len() <= NAME_BYTES_MAX => {
                 target.namespace.into()
             }
-            _ => return Err(invalid("target: a namespace begins with \"/\" and has at most 256 bytes")),
+            _ => {
+                return Err(invalid(
+                    "target: a namespace begins with \"/\" and has at most 256 bytes",
+                ));
+            }
         };
         let rooms = self.rooms("target.rooms", target.rooms)?;
         let except = self.rooms("target.except", target.except)?;
-        Ok(Target { namespace, rooms, except })
+        Ok(Target {
+            namespace,
+            rooms,
+            except,
+        })
     }
 
     fn rooms(&self, what: &str, rooms: Vec<String>) -> Answer<Vec<Room>> {
         if rooms.len() > ROOMS_MAX {
-            return Err(invalid(format!("{what}: {} rooms; at most {ROOMS_MAX}", rooms.len())));
+            return Err(invalid(format!(
+                "{what}: {} rooms; at most {ROOMS_MAX}",
+                rooms.len()
+            )));
         }
         rooms.into_iter().map(|room| self.name(what, room)).collect()
     }
@@ -171,7 +205,10 @@ impl State {
             return Err(invalid(format!("{what}: a name has 1 to {NAME_BYTES_MAX} bytes")));
         }
         // The most frequent target is the own socket's room: shared, not copied.
-        Ok(self.transaction.own(&name).map_or_else(|| name.as_str().into(), |socket| Arc::clone(&socket.id)))
+        Ok(self
+            .transaction
+            .own(&name)
+            .map_or_else(|| name.as_str().into(), |socket| Arc::clone(&socket.id)))
     }
 }
 

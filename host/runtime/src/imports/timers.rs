@@ -10,7 +10,9 @@ impl timers::Host for State {
     fn set(&mut self, name: String, delay_ms: u32, payload: Vec<u8>) -> Answer<()> {
         self.transaction.admit(name.len() + payload.len(), &self.limits)?;
         if !self.takes_timers {
-            return Err(invalid("set: the component does not export wakeline:app/timers-handler@0.1.0"));
+            return Err(invalid(
+                "set: the component does not export wakeline:app/timers-handler@0.1.0",
+            ));
         }
         check_name(&name)?;
         if payload.len() > PAYLOAD_BYTES_MAX {
@@ -19,7 +21,11 @@ impl timers::Host for State {
                 payload.len()
             )));
         }
-        self.transaction.push_timer(TimerChange::Set { name, delay_ms, payload: payload.into() });
+        self.transaction.push_timer(TimerChange::Set {
+            name,
+            delay_ms,
+            payload: payload.into(),
+        });
         Ok(())
     }
 

@@ -1,0 +1,260 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use router::{AckOutcome, AckToken, Call, CallKind, DisconnectReason, Effect, Failure, Handshake};
+use socketio::EventData;
+
+use super::harness::{App, event_call, replies, socket_call};
+use crate::Limits;
+
+#[tokio::test]
+async fn answers_with_what_it_was_given() {
+    let app = App::hostile(Limits::default()).await;
+    let data = EventData::event(
+        "echo",
+        r#"[1,{"_placeholder":true,"num":0},"ü"]"#,
+        vec![Bytes::from_static(b"\0\xff")],
+    )
+    .unwrap();
+    let call = socket_call(CallKind::Event {
+        data,
+        ack: Some(AckToken(9)),
+    });
+    let effects = app.worker.call(call).await.unwrap();
+    let [Effect::Ack { token, data }] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(*token, AckToken(9));
+    assert_eq!(data.array(), r#"[1,{"_placeholder":true,"num":0},"ü"]"#);
+    assert_eq!(data.attachments(), [Bytes::from_static(b"\0\xff")]);
+}
+
+#[tokio::test]
+async fn every_effect_in_order() {
+    let app = App::hostile(Limits::default()).await;
+    let effects = app
+        .worker
+        .call(event_call("all-effects", &[], None))
+        .await
+        .unwrap();
+    let names: Vec<_> = effects
+        .iter()
+        .map(|effect| match effect {
+            Effect::Emit { volatile, target, .. } => {
+                format!("emit {volatile} {:?} {:?}", target.rooms, target.except)
+            }
+            Effect::EmitWithAck {
+                socket,
+                token,
+                timeout_ms,
+                ..
+            } => format!("ask {socket} {token} {timeout_ms}"),
+            Effect::Ack { .. } => "ack".to_owned(),
+            Effect::Join { rooms, .. } => format!("join {rooms:?}"),
+            Effect::Leave { rooms, .. } => format!("leave {rooms:?}"),
+            Effect::SetState(state) => format!("state {state:?}"),
+            Effect::Disconnect { close, .. } => format!("disconnect {close}"),
+        })
+        .collect();
+    let expected = [
+        r#"join ["lobby"]"#,
+        r#"emit true ["lobby"] ["s1"]"#,
+        r#"leave ["lobby"]"#,
+        r#"state b"s""#,
+        "ask s1 t 7",
+        "disconnect true",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[tokio::test]
+async fn a_client_joins_or_is_refused() {
+    let app = App::hostile(Limits::default()).await;
+    let mut handshake = Handshake {
+        query: vec![("a".into(), "b".into())],
+        headers: vec![("cookie".into(), "c".into())],
+        remote_address: "10.0.0.1".into(),
+        claims: Some("{}".into()),
+        ..Handshake::default()
+    };
+    let effects = app
+        .worker
+        .call(socket_call(CallKind::Connect(handshake.clone())))
+        .await
+        .unwrap();
+    assert_eq!(
+        replies(&effects),
+        "/ 10.0.0.1 [('a', 'b')] [('cookie', 'c')] Some('{}')"
+    );
+
+    handshake.auth = Some(r#"{"token":"none"}"#.into());
+    let failure = app
+        .worker
+        .call(socket_call(CallKind::Connect(handshake.clone())))
+        .await
+        .unwrap_err();
+    assert!(matches!(&failure, Failure::Refused(why) if why.message == "who are you" && why.data.is_none()));
+
+    handshake.auth = Some("[1]".into());
+    let failure = app
+        .worker
+        .call(socket_call(CallKind::Connect(handshake.clone())))
+        .await
+        .unwrap_err();
+    assert!(matches!(&failure, Failure::Refused(why) if why.data.as_deref() == Some("[1]")));
+
+    handshake.auth = Some("not json".into());
+    let failure = app
+        .worker
+        .call(socket_call(CallKind::Connect(handshake)))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&failure, Failure::Returned(text) if text.contains("JSON")),
+        "{failure}"
+    );
+    assert_eq!(
+        app.worker.stats().instances,
+        1,
+        "a refusal does not spend the instance"
+    );
+}
+
+#[tokio::test]
+async fn leaving_answers_and_timers_reach_their_handlers() {
+    let app = App::hostile(Limits::default()).await;
+    let call = async |kind| replies(&app.worker.call(socket_call(kind)).await.unwrap());
+    let reason = DisconnectReason::RecoveryExpired;
+    assert_eq!(
+        call(CallKind::Disconnect(reason)).await,
+        "DisconnectReason::RecoveryExpired"
+    );
+    let token: Arc<str> = "mine".into();
+    let answer = AckOutcome::Answered(EventData::args(r#"["yes"]"#, vec![]).unwrap());
+    assert_eq!(
+        call(CallKind::Ack {
+            token: Arc::clone(&token),
+            outcome: answer
+        })
+        .await,
+        "mine ['yes']"
+    );
+    assert_eq!(
+        call(CallKind::Ack {
+            token,
+            outcome: AckOutcome::TimedOut
+        })
+        .await,
+        "mine timed out"
+    );
+
+    let kind = CallKind::Timer {
+        name: "t".into(),
+        payload: Bytes::from_static(b"p"),
+    };
+    let effects = app.worker.call(Call { socket: None, kind }).await.unwrap();
+    assert_eq!(replies(&effects), "t p");
+}
+
+#[tokio::test]
+async fn an_error_undoes_the_call_and_keeps_the_instance() {
+    let app = App::hostile(Limits::default()).await;
+    assert_eq!(
+        app.say("fail", &[]).await,
+        "handler returned an error: on purpose"
+    );
+    assert_eq!(app.say("count", &[]).await, "2");
+}
+
+#[tokio::test]
+async fn own_rooms_and_state_show_what_the_call_did() {
+    let app = App::hostile(Limits::default()).await;
+    assert_eq!(app.say("rooms", &[]).await, "s1 lounge b");
+    assert_eq!(app.say("state", &["new"]).await, "old new");
+    assert_eq!(
+        app.say("state", &["newer"]).await,
+        "old newer",
+        "the next call has its own view"
+    );
+    assert_eq!(
+        app.say("others-rooms", &[]).await,
+        "handler returned an error: not found"
+    );
+    let text = app.say("big-state", &[]).await;
+    assert!(text.contains("state is 20000 bytes; at most 16384"), "{text}");
+}
+
+#[tokio::test]
+async fn tokens_are_the_sockets_own() {
+    let app = App::hostile(Limits::default()).await;
+    let effects = app.worker.call(event_call("token", &[], Some(7))).await.unwrap();
+    assert_eq!(replies(&effects), "s1.7");
+    // An earlier one of the same socket is for the session to judge.
+    assert!(
+        app.worker
+            .call(event_call("ack-as", &["s1.3"], None))
+            .await
+            .is_ok()
+    );
+    for odd in [
+        "s2.7",
+        "s1.07",
+        "s1.+7",
+        "s1.",
+        "7",
+        "",
+        "s1.7 ",
+        "s1.99999999999999999999",
+    ] {
+        assert_eq!(
+            app.say("ack-as", &[odd]).await,
+            "handler returned an error: not found",
+            "{odd:?}"
+        );
+    }
+    let twice = app
+        .worker
+        .call(event_call("ack-twice", &[], Some(7)))
+        .await
+        .unwrap_err();
+    assert!(twice.to_string().contains("answered already"), "{twice}");
+}
+
+#[tokio::test]
+async fn malformed_effects_are_refused_with_the_reason() {
+    let app = App::hostile(Limits::default()).await;
+    let text = app.say("emit-raw", &["x"]).await;
+    assert!(text.contains("args must be a JSON array"), "{text}");
+    let text = app.say("emit-raw", &["disconnect"]).await;
+    assert!(text.contains("invalid"), "{text}");
+    let text = app.say("emit-with-ack", &[&"x".repeat(257)]).await;
+    assert!(text.contains("longer than 256 bytes"), "{text}");
+}
+
+#[tokio::test]
+async fn optional_handlers_that_are_missing_are_named() {
+    let app = App::new("plain", super::harness::World::default(), Limits::default()).await;
+    assert_eq!(
+        app.worker.component().exports(),
+        crate::Exports {
+            acks: false,
+            timers: false
+        }
+    );
+    let text = app.say("set-timer", &[]).await;
+    assert!(
+        text.contains("does not export wakeline:app/timers-handler@0.1.0"),
+        "{text}"
+    );
+    let text = app.say("emit-with-ack", &[]).await;
+    assert!(
+        text.contains("does not export wakeline:app/acks-handler@0.1.0"),
+        "{text}"
+    );
+    let kind = CallKind::Ack {
+        token: "t".into(),
+        outcome: AckOutcome::TimedOut,
+    };
+    let failure = app.worker.call(socket_call(kind)).await.unwrap_err();
+    assert!(failure.to_string().contains("acks-handler"), "{failure}");
+}
