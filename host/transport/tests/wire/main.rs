@@ -9,4 +9,5 @@ mod http;
 mod limits;
 mod places;
 mod polling;
+mod secure;
 mod upgrade;
