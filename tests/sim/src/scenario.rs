@@ -31,7 +31,7 @@ enum Net {
 struct Member {
     client: Client,
     net: Net,
-    /// When `net` changed last.
+    /// When it was last up, or came up.
     since: Instant,
     rooms: BTreeSet<usize>,
     /// Messages accepted for it since it joined.
@@ -56,9 +56,12 @@ pub async fn life(seed: u64, steps: usize) -> Result<Tally, String> {
 }
 
 impl Member {
+    /// An absence lasts from its first moment, whatever happens to the node meanwhile.
     fn turn(&mut self, net: Net) {
+        if self.net == Net::Up || net == Net::Up {
+            self.since = Instant::now();
+        }
         self.net = net;
-        self.since = Instant::now();
     }
 }
 
