@@ -1,7 +1,7 @@
 //! HTTP by hand: one request a connection, its answer read whole.
 use std::{
     fmt::Write as _,
-    io::{BufReader, Read as _, Write as _},
+    io::{BufRead, BufReader, Write as _},
     net::TcpStream,
     time::Duration,
 };
@@ -53,12 +53,18 @@ pub(super) fn read(stream: &TcpStream, method: &str) -> Answer {
         };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let length = headers
-        .iter()
-        .find(|(name, _)| name == "content-length")
-        .map(|(_, value)| value.parse().unwrap());
-    let mut body = vec![0; if method == "HEAD" { 0 } else { length.unwrap_or(0) }];
-    reader.read_exact(&mut body).unwrap();
+    let header = |name: &str| {
+        headers
+            .iter()
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value.as_str())
+    };
+    let body = match (header("content-length"), header("transfer-encoding")) {
+        _ if method == "HEAD" => Vec::new(),
+        (Some(length), _) => exactly(&mut reader, length.parse().unwrap()),
+        (None, Some("chunked")) => chunks(&mut reader),
+        (None, _) => Vec::new(),
+    };
     Answer {
         status,
         headers,
@@ -66,7 +72,25 @@ pub(super) fn read(stream: &TcpStream, method: &str) -> Answer {
     }
 }
 
-fn line(reader: &mut impl std::io::BufRead) -> String {
+fn exactly(reader: &mut impl BufRead, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    reader.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+fn chunks(reader: &mut impl BufRead) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let length = usize::from_str_radix(&line(reader), 16).unwrap();
+        body.extend(exactly(reader, length));
+        line(reader);
+        if length == 0 {
+            return body;
+        }
+    }
+}
+
+fn line(reader: &mut impl BufRead) -> String {
     let mut line = String::new();
     reader.read_line(&mut line).expect("no answer in time");
     line.trim_end().to_owned()

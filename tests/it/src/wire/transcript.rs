@@ -19,55 +19,75 @@ struct Stage<'a> {
     address: &'a str,
     connections: HashMap<String, Connection>,
     names: Names,
-    title: String,
 }
 
-/// Plays all sections; gives the number of lines that were compared.
+/// Plays all sections, those after one that failed too; gives the number of lines that were compared.
 pub(super) fn play(transcript: &str, address: &str) -> usize {
-    let mut stage = Stage::new(address, "");
     let mut compared = 0;
-    for line in transcript
-        .lines()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty())
-    {
-        if let Some(title) = line.strip_prefix("## ") {
-            stage = Stage::new(address, title);
-        } else if !line.starts_with('#') {
-            compared += usize::from(stage.step(line));
+    let mut failures = Vec::new();
+    for section in transcript.split("## ").skip(1) {
+        let (title, lines) = section.split_once('\n').unwrap();
+        let mut stage = Stage::new(address);
+        let lines = lines
+            .lines()
+            .map(str::trim_end)
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        for line in lines {
+            match stage.step(line) {
+                Ok(true) => compared += 1,
+                Ok(false) => {}
+                Err(found) => {
+                    failures.push(format!("## {title}\n{line}\n     was {found}"));
+                    break;
+                }
+            }
         }
     }
-    assert!(compared > 0, "an empty transcript");
+    assert!(
+        failures.is_empty(),
+        "{} sections differ:\n\n{}",
+        failures.len(),
+        failures.join("\n\n")
+    );
     compared
 }
 
+/// What there was instead of what was expected.
+type Difference = String;
+
 impl<'a> Stage<'a> {
-    fn new(address: &'a str, title: &str) -> Self {
+    fn new(address: &'a str) -> Self {
         Self {
             address,
             connections: HashMap::new(),
             names: Names::new(),
-            title: title.to_owned(),
         }
     }
 
     /// Does one line; whether it compared something.
-    fn step(&mut self, line: &str) -> bool {
+    fn step(&mut self, line: &str) -> Result<bool, Difference> {
         let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
         let (verb, rest) = rest.split_once(' ').unwrap_or((rest, ""));
         match verb {
-            "->" => self.answer(name, rest, line),
-            "WS" => self.open(name, rest, line),
+            "->" => self.answer(name, rest)?,
+            "WS" => self.open(name, rest)?,
             ">" => {
                 let text = pattern::fill(rest, &self.names);
-                self.websocket(name).send(Message::text(text)).unwrap();
+                self.websocket(name)?
+                    .send(Message::text(text))
+                    .map_err(|error| error.to_string())?;
             }
-            ">x" => self.websocket(name).send(Message::binary(bytes(rest))).unwrap(),
-            "<" | "<x" => self.frame(name, verb, rest, line),
+            ">x" => {
+                let data = Message::binary(bytes(rest));
+                self.websocket(name)?
+                    .send(data)
+                    .map_err(|error| error.to_string())?;
+            }
+            "<" | "<x" => self.frame(name, verb, rest)?,
             "drop" => drop(self.connections.remove(name)),
             method => self.request(name, method, rest),
         }
-        matches!(verb, "->" | "<" | "<x")
+        Ok(matches!(verb, "->" | "<" | "<x"))
     }
 
     fn request(&mut self, name: &str, method: &str, rest: &str) {
@@ -81,9 +101,9 @@ impl<'a> Stage<'a> {
             .insert(name.to_owned(), Connection::Http(stream, method.to_owned()));
     }
 
-    fn answer(&mut self, name: &str, expected: &str, line: &str) {
+    fn answer(&mut self, name: &str, expected: &str) -> Result<(), Difference> {
         let Some(Connection::Http(stream, method)) = self.connections.get(name) else {
-            panic!("no request: {line}")
+            return Err("no request of that name".to_owned());
         };
         let answer = http::read(stream, method);
         let (head, body) = match expected.split_once(" <<") {
@@ -99,10 +119,10 @@ impl<'a> Stage<'a> {
             };
         }
         fits &= body.is_none_or(|body| pattern::matches(body, &answer.body, &mut self.names));
-        assert!(fits, "{}: {line}\n     was {}", self.title, answer.show());
+        if fits { Ok(()) } else { Err(answer.show()) }
     }
 
-    fn open(&mut self, name: &str, rest: &str, line: &str) {
+    fn open(&mut self, name: &str, rest: &str) -> Result<(), Difference> {
         let rest = pattern::fill(rest, &self.names);
         let (path, headers) = headers(&rest);
         let mut request = format!("ws://{}{path}", self.address)
@@ -115,13 +135,14 @@ impl<'a> Stage<'a> {
         let stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let opened = tungstenite::client(request, stream);
-        let (socket, _) = opened.unwrap_or_else(|error| panic!("{}: {line}: {error}", self.title));
+        let (socket, _) = opened.map_err(|error| error.to_string())?;
         self.connections
             .insert(name.to_owned(), Connection::WebSocket(Box::new(socket)));
+        Ok(())
     }
 
-    fn frame(&mut self, name: &str, verb: &str, expected: &str, line: &str) {
-        let read = self.websocket(name).read();
+    fn frame(&mut self, name: &str, verb: &str, expected: &str) -> Result<(), Difference> {
+        let read = self.websocket(name)?.read();
         let fits = match (&read, verb, expected.strip_prefix("close ")) {
             (Ok(Message::Close(frame)), "<", Some(code)) => {
                 // A close frame without a code reads as 1005.
@@ -135,13 +156,13 @@ impl<'a> Stage<'a> {
             (Ok(Message::Binary(data)), "<x", None) => data[..] == bytes(expected),
             _ => false,
         };
-        assert!(fits, "{}: {line}\n     was {read:?}", self.title);
+        if fits { Ok(()) } else { Err(format!("{read:?}")) }
     }
 
-    fn websocket(&mut self, name: &str) -> &mut WebSocket<TcpStream> {
+    fn websocket(&mut self, name: &str) -> Result<&mut WebSocket<TcpStream>, Difference> {
         match self.connections.get_mut(name) {
-            Some(Connection::WebSocket(socket)) => socket,
-            _ => panic!("{}: {name} is no WebSocket", self.title),
+            Some(Connection::WebSocket(socket)) => Ok(socket),
+            _ => Err(format!("{name} is no WebSocket")),
         }
     }
 }
