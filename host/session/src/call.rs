@@ -115,17 +115,16 @@ enum Concluding {
     Disconnect,
 }
 
-/// What a client's ack is given when the call had no effect: one argument, `{"error":{"code","message"}}`. Says whose
-/// fault it is and nothing of the app's insides.
+/// What a client's ack is given when the call had no effect: one argument, `{"error":{"code","message"}}`. Says whose fault
+/// it is. An error that the handler returned is in its author's words; of a crash the client learns no more than that.
 fn failure_ack(failure: &Failure) -> EventData {
     let (code, message) = match failure {
-        Failure::Refused(_) | Failure::Returned(_) => {
-            ("handler_error", "the app's handler returned an error")
-        }
+        Failure::Refused(refusal) => ("handler_error", refusal.message.as_str()),
+        Failure::Returned(message) => ("handler_error", message.as_str()),
         Failure::Trapped(_) => ("handler_trapped", "the app's handler crashed"),
         Failure::Limit(_) => ("handler_limit", "the app's handler hit a limit"),
         Failure::Unavailable(_) => ("unavailable", "the app cannot run now; try again"),
     };
-    let inner = format!(r#"{{"error":{{"code":"{code}","message":"{message}"}}}}"#);
-    EventData::from_inner(Bytes::from(inner), Vec::new())
+    let error = serde_json::json!({ "error": { "code": code, "message": message } });
+    EventData::from_inner(Bytes::from(error.to_string()), Vec::new())
 }
