@@ -98,7 +98,7 @@ fn a_session_ends_with_its_websocket() {
         let peer = node.joined().await;
         assert_eq!(node.connections.available_permits(), free - 1);
         // A reset, as a crash of the peer.
-        peer.tcp.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        peer.tcp.set_zero_linger().unwrap();
         drop(peer);
         while node.connections.available_permits() < free {
             tokio::task::yield_now().await;

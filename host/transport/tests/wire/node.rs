@@ -13,24 +13,23 @@ use tokio::{
 };
 use transport::{Site, TransportConfig, TrustedProxies, Web, WebSettings, serve};
 
-pub struct Node {
-    pub address: SocketAddr,
-    pub hub: Hub,
-    pub connections: Arc<Semaphore>,
+pub(crate) struct Node {
+    pub(crate) address: SocketAddr,
+    pub(crate) connections: Arc<Semaphore>,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
 }
 
 /// What a test changes of a node before it starts.
-pub struct Setup {
-    pub web: WebSettings,
-    pub engine: engineio::Settings,
-    pub config: TransportConfig,
-    pub sessions_max: usize,
+pub(crate) struct Setup {
+    pub(crate) web: WebSettings,
+    pub(crate) engine: engineio::Settings,
+    pub(crate) config: TransportConfig,
+    pub(crate) sessions_max: usize,
 }
 
 impl Node {
-    pub async fn start(change: impl FnOnce(&mut Setup)) -> Self {
+    pub(crate) async fn start(change: impl FnOnce(&mut Setup)) -> Self {
         let mut setup = Setup::new();
         change(&mut setup);
         let (shards, mut inboxes) = Shards::new(1);
@@ -51,7 +50,7 @@ impl Node {
         let connections = Arc::clone(&setup.config.connections);
         let config = Rc::new(setup.config);
         let site = Site {
-            hub: hub.clone(),
+            hub,
             apps: directory.clone(),
             web: directory,
             config,
@@ -62,7 +61,6 @@ impl Node {
         }));
         Self {
             address,
-            hub,
             connections,
             stop: Some(stop),
             serving,
@@ -70,19 +68,19 @@ impl Node {
     }
 
     /// Stops accepting and waits until every connection has ended.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.stop.take();
         (&mut self.serving).await.unwrap();
     }
 
     /// Stops accepting.
-    pub fn begin_stop(&mut self) {
+    pub(crate) fn begin_stop(&mut self) {
         self.stop.take();
     }
 }
 
 /// Runs a test on a core's runtime; fails rather than hangs.
-pub fn run(test: impl Future<Output = ()>) {
+pub(crate) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -8,26 +8,26 @@ use tokio::{
 
 use crate::node::Node;
 
-pub struct Peer {
-    pub tcp: TcpStream,
+pub(crate) struct Peer {
+    pub(crate) tcp: TcpStream,
     unread: Vec<u8>,
 }
 
-pub struct Reply {
-    pub status: u16,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
     /// Lower-case names.
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub struct Frame {
-    pub opcode: u8,
-    pub payload: Vec<u8>,
+pub(crate) struct Frame {
+    pub(crate) opcode: u8,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl Node {
-    pub async fn peer(&self) -> Peer {
+    pub(crate) async fn peer(&self) -> Peer {
         Peer {
             tcp: TcpStream::connect(self.address).await.unwrap(),
             unread: Vec::new(),
@@ -35,26 +35,32 @@ impl Node {
     }
 
     /// One request on a connection of its own.
-    pub async fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Reply {
         self.peer().await.ask(method, target, headers, body).await
     }
 
-    pub async fn get(&self, target: &str) -> Reply {
+    pub(crate) async fn get(&self, target: &str) -> Reply {
         self.ask("GET", target, &[], "").await
     }
 
     /// Opens a polling session: its sid.
-    pub async fn open(&self) -> String {
+    pub(crate) async fn open(&self) -> String {
         let reply = self.get("/socket.io/?EIO=4&transport=polling").await;
         sid_of(&reply.text())
     }
 
-    pub async fn poll(&self, sid: &str) -> Reply {
+    pub(crate) async fn poll(&self, sid: &str) -> Reply {
         self.get(&format!("/socket.io/?EIO=4&transport=polling&sid={sid}"))
             .await
     }
 
-    pub async fn post(&self, sid: &str, body: &str) -> Reply {
+    pub(crate) async fn post(&self, sid: &str, body: &str) -> Reply {
         self.ask(
             "POST",
             &format!("/socket.io/?EIO=4&transport=polling&sid={sid}"),
@@ -64,7 +70,7 @@ impl Node {
         .await
     }
 
-    pub async fn websocket(&self, target: &str) -> Peer {
+    pub(crate) async fn websocket(&self, target: &str) -> Peer {
         let mut peer = self.peer().await;
         let reply = peer.upgrade(target, &[]).await;
         assert_eq!(reply.status, 101, "{}", reply.text());
@@ -72,14 +78,14 @@ impl Node {
     }
 
     /// A WebSocket with a session of its own: its open packet is read.
-    pub async fn session(&self) -> Peer {
+    pub(crate) async fn session(&self) -> Peer {
         let mut peer = self.websocket("/socket.io/?EIO=4&transport=websocket").await;
         assert!(peer.text().await.starts_with("0{\"sid\":"));
         peer
     }
 
     /// A WebSocket on which the namespace `/` is joined.
-    pub async fn joined(&self) -> Peer {
+    pub(crate) async fn joined(&self) -> Peer {
         let mut peer = self.session().await;
         peer.send_text("40").await;
         assert!(peer.text().await.starts_with("40{\"sid\":"));
@@ -87,17 +93,17 @@ impl Node {
     }
 }
 
-pub fn sid_of(open: &str) -> String {
+pub(crate) fn sid_of(open: &str) -> String {
     let (_, after) = open.split_once("\"sid\":\"").unwrap();
     after.split_once('"').unwrap().0.to_owned()
 }
 
 impl Reply {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
             .find(|(n, _)| n == name)
@@ -105,7 +111,7 @@ impl Reply {
     }
 
     /// Status, headers but the date, body: a line as in the measured transcripts.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let mut line = format!("{}", self.status);
         let mut headers: Vec<_> = self.headers.iter().filter(|(name, _)| name != "date").collect();
         headers.sort();
@@ -120,17 +126,23 @@ impl Reply {
 }
 
 impl Peer {
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.tcp.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    pub async fn ask(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+    pub(crate) async fn ask(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Reply {
         self.send(request(method, target, headers, body)).await;
         self.reply(method == "HEAD").await
     }
 
     /// Asks for a WebSocket.
-    pub async fn upgrade(&mut self, target: &str, headers: &[(&str, &str)]) -> Reply {
+    pub(crate) async fn upgrade(&mut self, target: &str, headers: &[(&str, &str)]) -> Reply {
         let mut all = vec![
             ("Connection", "keep-alive, Upgrade"),
             ("Upgrade", "websocket"),
@@ -142,7 +154,7 @@ impl Peer {
         self.ask("GET", target, &all, "").await
     }
 
-    pub async fn reply(&mut self, is_head: bool) -> Reply {
+    pub(crate) async fn reply(&mut self, is_head: bool) -> Reply {
         let head = loop {
             if let Some(end) = self.unread.windows(4).position(|w| w == b"\r\n\r\n") {
                 let head: Vec<u8> = self.unread.drain(..end + 4).collect();
@@ -174,16 +186,16 @@ impl Peer {
     }
 
     /// A masked frame.
-    pub async fn send_frame(&mut self, first_byte: u8, payload: &[u8]) {
+    pub(crate) async fn send_frame(&mut self, first_byte: u8, payload: &[u8]) {
         self.send(frame(first_byte, payload)).await;
     }
 
-    pub async fn send_text(&mut self, text: &str) {
+    pub(crate) async fn send_text(&mut self, text: &str) {
         self.send_frame(0x81, text.as_bytes()).await;
     }
 
     /// `None` at the end of the stream.
-    pub async fn frame(&mut self) -> Option<Frame> {
+    pub(crate) async fn frame(&mut self) -> Option<Frame> {
         loop {
             if let Some((frame, size)) = parse(&self.unread) {
                 self.unread.drain(..size);
@@ -196,14 +208,14 @@ impl Peer {
         }
     }
 
-    pub async fn text(&mut self) -> String {
+    pub(crate) async fn text(&mut self) -> String {
         let frame = self.frame().await.expect("a text frame, not the end");
         assert_eq!(frame.opcode, 1, "{frame:?}");
         String::from_utf8(frame.payload).unwrap()
     }
 
     /// The code of the close frame that comes next, after which nothing comes but the end; 1005 without a code.
-    pub async fn closed(&mut self) -> u16 {
+    pub(crate) async fn closed(&mut self) -> u16 {
         let frame = self.frame().await.expect("a close frame, not the end");
         assert_eq!(frame.opcode, 8, "{frame:?}");
         let code = frame
@@ -215,7 +227,7 @@ impl Peer {
     }
 
     /// Nothing more comes, by an end or a reset.
-    pub async fn ended(&mut self) {
+    pub(crate) async fn ended(&mut self) {
         let mut rest = Vec::new();
         let _ = self.tcp.read_to_end(&mut rest).await;
     }
@@ -225,7 +237,7 @@ impl Peer {
     }
 }
 
-pub fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> String {
+pub(crate) fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> String {
     let mut text = format!("{method} {target} HTTP/1.1\r\n");
     if !headers.iter().any(|(name, _)| *name == "Host") {
         text.push_str("Host: localhost:3000\r\n");
@@ -241,16 +253,16 @@ pub fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &str)
     text
 }
 
-pub fn frame(first_byte: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(first_byte: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first_byte];
     match payload.len() {
         size @ 0..126 => bytes.push(0x80 | size as u8),
         size @ 126..65536 => {
-            bytes.push(0x80 | 126);
+            bytes.push(0xfe);
             bytes.extend_from_slice(&(size as u16).to_be_bytes());
         }
         size => {
-            bytes.push(0x80 | 127);
+            bytes.push(0xff);
             bytes.extend_from_slice(&(size as u64).to_be_bytes());
         }
     }

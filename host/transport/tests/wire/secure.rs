@@ -54,7 +54,6 @@ async fn polls_over_http2(io: impl AsyncRead + AsyncWrite + Unpin + 'static) {
     assert_eq!(ask("POST", &sid, "40").await, (200, "ok".to_owned()));
     assert!(ask("GET", &sid, "").await.1.starts_with("40{\"sid\""));
     assert_eq!(ask("POST", &sid, "1").await, (200, "ok".to_owned()));
-    drop(ask);
     drop(sender);
     driven.await.unwrap().unwrap();
 }
