@@ -24,6 +24,15 @@ pub(crate) fn of_trap(
     if let Some(hit) = error.downcast_ref::<LimitHit>() {
         return Failure::Limit(with_backtrace(&hit.to_string(), error));
     }
+    // wasmtime has no type for it; a test holds us to the text.
+    if error
+        .root_cause()
+        .to_string()
+        .contains("fuel allocated for hostcalls")
+    {
+        let text = describe("host_bytes_per_call", limits.host_bytes_per_call);
+        return Failure::Limit(with_backtrace(&text, error));
+    }
     let mut text = error
         .downcast_ref::<Trap>()
         .map_or_else(|| error.root_cause().to_string(), Trap::to_string);

@@ -107,8 +107,13 @@ async fn traps_tell_where() {
     trapped(&failure, "attacks");
     assert_eq!(app.worker.stats().traps, 1);
     trapped(
-        &attack(Limits::default(), "overflow", &[]).await.1,
+        &attack(Limits::default(), "overflow-calls", &[]).await.1,
         "call stack exhausted",
+    );
+    // Rust keeps arrays on a stack of its own, at the beginning of its memory.
+    trapped(
+        &attack(Limits::default(), "overflow-memory", &[]).await.1,
+        "out of bounds",
     );
     trapped(
         &attack(Limits::default(), "bulk-trap", &[]).await.1,

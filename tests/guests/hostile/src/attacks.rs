@@ -1,10 +1,11 @@
 use std::{
     hint::black_box,
+    sync::atomic::Ordering,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
-    own, reply,
+    CALLS, own, reply,
     wakeline::app::{
         sockets::{self, EmitFlags},
         timers,
@@ -14,7 +15,11 @@ use crate::{
 };
 
 pub fn run<'a>(name: &str, socket: &str, arg: &impl Fn(usize) -> &'a str) -> Result<(), Error> {
-    let event = Event { name: "flood".into(), args: "[]".into(), attachments: vec![] };
+    let event = Event {
+        name: "flood".into(),
+        args: "[]".into(),
+        attachments: vec![],
+    };
     match name {
         "loop" => loop {
             black_box(());
@@ -34,7 +39,8 @@ pub fn run<'a>(name: &str, socket: &str, arg: &impl Fn(usize) -> &'a str) -> Res
         }
         "unreachable" => core::arch::wasm32::unreachable(),
         "panic" => panic!("the panic says {}", arg(0)),
-        "overflow" => reply(socket, &deep(1).to_string()),
+        "overflow-memory" => reply(socket, &deep(1).to_string()),
+        "overflow-calls" => reply(socket, &deep_calls(1).to_string()),
         "bulk-trap" => {
             let mut small = vec![0_u8; 16];
             // Beyond the memory's end: a trap inside of memory.fill.
@@ -48,13 +54,19 @@ pub fn run<'a>(name: &str, socket: &str, arg: &impl Fn(usize) -> &'a str) -> Res
             sockets::emit(&own(socket), &event, EmitFlags::empty())?;
         },
         "emit-big" => {
-            let big = Event { args: format!("[\"{}\"]", "x".repeat(1 << 20)), ..event };
+            let big = Event {
+                args: format!("[\"{}\"]", "x".repeat(1 << 20)),
+                ..event
+            };
             loop {
                 sockets::emit(&own(socket), &big, EmitFlags::empty())?;
             }
         }
         "emit-enormous" => {
-            let big = Event { args: format!("[\"{}\"]", "x".repeat(40 << 20)), ..event };
+            let big = Event {
+                args: format!("[\"{}\"]", "x".repeat(40 << 20)),
+                ..event
+            };
             sockets::emit(&own(socket), &big, EmitFlags::empty())
         }
         "log" => {
@@ -67,7 +79,8 @@ pub fn run<'a>(name: &str, socket: &str, arg: &impl Fn(usize) -> &'a str) -> Res
             logging::log(logging::Level::Error, "ctx", "again");
         },
         "log-some" => {
-            (0..arg(0).parse().unwrap()).for_each(|n| logging::log(logging::Level::Debug, "ctx", &n.to_string()));
+            (0..arg(0).parse().unwrap())
+                .for_each(|n| logging::log(logging::Level::Debug, "ctx", &n.to_string()));
             Ok(())
         }
         "print-flood" => {
@@ -94,7 +107,10 @@ pub fn run<'a>(name: &str, socket: &str, arg: &impl Fn(usize) -> &'a str) -> Res
         "capabilities" => reply(socket, &capabilities()),
         "config" => {
             let one = config::store::get(arg(0)).unwrap();
-            reply(socket, &format!("{one:?} {:?}", config::store::get_all().unwrap()))
+            reply(
+                socket,
+                &format!("{one:?} {:?}", config::store::get_all().unwrap()),
+            )
         }
         "timers" => {
             timers::set("later", 1_500, b"payload")?;
@@ -110,7 +126,21 @@ pub fn run<'a>(name: &str, socket: &str, arg: &impl Fn(usize) -> &'a str) -> Res
 
 fn deep(n: u64) -> u64 {
     let frame = black_box([n; 64]);
-    if frame[3] == u64::MAX { 0 } else { deep(n + 1) + frame[5] }
+    if frame[3] == u64::MAX {
+        0
+    } else {
+        deep(n + 1) + frame[5]
+    }
+}
+
+/// Recursion that needs no memory, and is no loop in disguise.
+#[inline(never)]
+fn deep_calls(n: u64) -> u64 {
+    if CALLS.load(Ordering::Relaxed) == u32::MAX {
+        0
+    } else {
+        deep_calls(n + 1).rotate_left(3) ^ n
+    }
 }
 
 /// Bytes that are not zero in memory that was never ours before.
@@ -129,7 +159,9 @@ fn capabilities() -> String {
     random.copy_from_slice(&wasip2::random::random::get_random_bytes(8));
     let files = std::fs::read("/etc/passwd").is_ok() || std::fs::read_dir(".").is_ok();
     let tcp = std::net::TcpStream::connect("127.0.0.1:80").map_err(|error| error.kind());
-    let socket = wasip2::sockets::tcp_create_socket::create_tcp_socket(wasip2::sockets::network::IpAddressFamily::Ipv4);
+    let socket = wasip2::sockets::tcp_create_socket::create_tcp_socket(
+        wasip2::sockets::network::IpAddressFamily::Ipv4,
+    );
     let environment = std::env::vars().count() + std::env::args().count();
     let stdin = std::io::stdin().lines().count();
     format!(

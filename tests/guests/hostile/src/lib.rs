@@ -23,8 +23,14 @@ impl handler::Guest for Hostile {
     fn handle_connect(socket: String, handshake: Handshake) -> Result<(), Refusal> {
         match handshake.auth.as_deref() {
             None => {
-                let text = format!("{:?} {:?} {:?}", handshake.query, handshake.headers, handshake.claims);
-                let said = reply(&socket, &format!("{} {} {text}", handshake.namespace, handshake.remote_address));
+                let text = format!(
+                    "{:?} {:?} {:?}",
+                    handshake.query, handshake.headers, handshake.claims
+                );
+                let said = reply(
+                    &socket,
+                    &format!("{} {} {text}", handshake.namespace, handshake.remote_address),
+                );
                 said.map_err(|_| Refusal::Other("emit".into()))
             }
             Some(r#"{"token":"none"}"#) => Err(Refusal::Unauthorised("who are you".into())),
@@ -34,11 +40,19 @@ impl handler::Guest for Hostile {
 
     fn handle_event(socket: String, event: Event, ack: Option<String>) -> Result<(), Error> {
         let calls = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
-        let args: Vec<&str> = event.args.trim_matches(['[', ']']).split(',').map(|arg| arg.trim_matches('"')).collect();
+        let args: Vec<&str> = event
+            .args
+            .trim_matches(['[', ']'])
+            .split(',')
+            .map(|arg| arg.trim_matches('"'))
+            .collect();
         let arg = |index: usize| args.get(index).copied().unwrap_or_default();
         match event.name.as_str() {
             "echo" => {
-                let answer = Arguments { args: event.args.clone(), attachments: event.attachments.clone() };
+                let answer = Arguments {
+                    args: event.args.clone(),
+                    attachments: event.attachments.clone(),
+                };
                 match ack {
                     Some(token) => sockets::ack(&token, &answer),
                     None => sockets::emit(&own(&socket), &event, EmitFlags::empty()),
@@ -50,15 +64,28 @@ impl handler::Guest for Hostile {
                 Err(Error::Failed("on purpose".into()))
             }
             "token" => reply(&socket, &ack.unwrap_or_default()),
-            "ack-as" => sockets::ack(arg(0), &Arguments { args: "[]".into(), attachments: vec![] }),
+            "ack-as" => sockets::ack(
+                arg(0),
+                &Arguments {
+                    args: "[]".into(),
+                    attachments: vec![],
+                },
+            ),
             "ack-twice" => {
                 let token = ack.unwrap_or_default();
-                let answer = Arguments { args: "[]".into(), attachments: vec![] };
+                let answer = Arguments {
+                    args: "[]".into(),
+                    attachments: vec![],
+                };
                 sockets::ack(&token, &answer)?;
                 sockets::ack(&token, &answer)
             }
             "emit-raw" => {
-                let odd = Event { name: arg(0).into(), args: "{not json".into(), attachments: vec![] };
+                let odd = Event {
+                    name: arg(0).into(),
+                    args: "{not json".into(),
+                    attachments: vec![],
+                };
                 sockets::emit(&own(&socket), &odd, EmitFlags::empty())
             }
             "emit-with-ack" => sockets::emit_with_ack(&socket, &event, arg(0), 500),
@@ -74,7 +101,10 @@ impl handler::Guest for Hostile {
             "big-state" => sockets::set_state(&socket, &[0; 20_000]),
             "who" => {
                 let page = sockets::fetch_sockets(&own(&socket), Some(arg(0)))?;
-                reply(&socket, &format!("{} {:?} {:?}", page.sockets.len(), page.cursor, page.partial))
+                reply(
+                    &socket,
+                    &format!("{} {:?} {:?}", page.sockets.len(), page.cursor, page.partial),
+                )
             }
             name if name.starts_with("kv-") => storage::run(name, &socket, &arg),
             name if name.starts_with("http") => http::run(&socket, arg(0), arg(1)),
@@ -105,13 +135,24 @@ impl timers_handler::Guest for Hostile {
 
 /// Says something that a test can read in the effects.
 fn reply(socket: &str, said: &str) -> Result<(), Error> {
-    let args = format!("[\"{}\"]", said.replace('\\', "\\\\").replace('"', "'").replace('\n', " "));
-    let event = Event { name: "reply".into(), args, attachments: vec![] };
+    let args = format!(
+        "[\"{}\"]",
+        said.replace('\\', "\\\\").replace('"', "'").replace('\n', " ")
+    );
+    let event = Event {
+        name: "reply".into(),
+        args,
+        attachments: vec![],
+    };
     sockets::emit(&own(socket), &event, EmitFlags::empty())
 }
 
 fn own(socket: &str) -> Target {
-    Target { namespace: "/".into(), rooms: vec![socket.into()], except: vec![] }
+    Target {
+        namespace: "/".into(),
+        rooms: vec![socket.into()],
+        except: vec![],
+    }
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -119,8 +160,16 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn all_effects(socket: &str) -> Result<(), Error> {
-    let event = Event { name: "e".into(), args: "[1]".into(), attachments: vec![] };
-    let lobby = Target { namespace: "/".into(), rooms: vec!["lobby".into()], except: vec![socket.into()] };
+    let event = Event {
+        name: "e".into(),
+        args: "[1]".into(),
+        attachments: vec![],
+    };
+    let lobby = Target {
+        namespace: "/".into(),
+        rooms: vec!["lobby".into()],
+        except: vec![socket.into()],
+    };
     sockets::join(&own(socket), &["lobby".into()])?;
     sockets::emit(&lobby, &event, EmitFlags::VOLATILE)?;
     sockets::leave(&own(socket), &["lobby".into()])?;
@@ -132,7 +181,11 @@ fn all_effects(socket: &str) -> Result<(), Error> {
 fn rooms(socket: &str) -> Result<(), Error> {
     sockets::join(&own(socket), &["a".into(), "b".into()])?;
     sockets::leave(&own(socket), &["a".into()])?;
-    let all = Target { namespace: "/".into(), rooms: vec![], except: vec!["b".into()] };
+    let all = Target {
+        namespace: "/".into(),
+        rooms: vec![],
+        except: vec!["b".into()],
+    };
     sockets::join(&all, &["not-me".into()])?;
     reply(socket, &sockets::rooms_of(socket)?.join(" "))
 }

@@ -22,8 +22,16 @@ impl Guest for Plain {
             "emit-with-ack" => sockets::emit_with_ack(&socket, &event, "token", 1),
             // Another version of the same app, for replacing.
             _ => {
-                let target = Target { namespace: "/".into(), rooms: vec![socket], except: vec![] };
-                let reply = Event { name: "reply".into(), args: r#"["plain"]"#.into(), attachments: vec![] };
+                let target = Target {
+                    namespace: "/".into(),
+                    rooms: vec![socket],
+                    except: vec![],
+                };
+                let reply = Event {
+                    name: "reply".into(),
+                    args: r#"["plain"]"#.into(),
+                    attachments: vec![],
+                };
                 sockets::emit(&target, &reply, sockets::EmitFlags::empty())
             }
         }
