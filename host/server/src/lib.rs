@@ -1,1 +1,28 @@
-//! TODO
+//! Configuration → rooms → signals → drain. The only room that knows all the others: here an app's code meets its
+//! sessions, and sessions meet the web.
+mod config;
+mod server;
+
+mod admin;
+mod apps;
+mod code;
+mod core;
+mod layers;
+mod listen;
+mod logs;
+mod metrics;
+mod signals;
+mod store;
+mod timers;
+mod token;
+
+pub use apps::{BuildError, check_component};
+pub use config::{Admin, Config, ConfigError, TlsFiles};
+pub use layers::{Env, File, Strings};
+pub use logs::{LogLevel, LogLine, Origin};
+pub use server::{Handle, Ready, ReloadError, RunError, Server};
+pub use signals::Stop;
+pub use token::TokenError;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! A backend emits to an app's clients without holding a socket. What was answered 200 is accepted: it is in the log.
+use std::sync::Arc;
+
+use backplane::Error;
+use http::StatusCode;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use router::{Action, Delivery, Position, Target};
+use serde::Deserialize;
+use serde_json::{json, value::RawValue};
+use socketio::EventData;
+
+use super::reply::{Reply, error, json, no_app};
+use crate::{apps::Tenant, server::Handle};
+
+/// `POST /v1/apps/{app}/emit`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Emit {
+    event: String,
+    /// A JSON array, the event's arguments.
+    args: Box<RawValue>,
+    /// Empty: the whole namespace.
+    #[serde(default)]
+    rooms: Vec<String>,
+    #[serde(default)]
+    except: Vec<String>,
+    #[serde(default = "default_namespace")]
+    namespace: String,
+    /// Within the app's window a second request with the same key emits nothing and answers the first one's position.
+    idempotency_key: Option<String>,
+}
+
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+const ROOMS_MAX: usize = 1_000;
+const ROOM_BYTES_MAX: usize = 256;
+
+pub(super) async fn emit(handle: &Handle, name: &str, body: Incoming) -> Reply {
+    let Some(tenant) = handle.tenant(name) else {
+        return no_app(name);
+    };
+    let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(_) => {
+            let message = format!("the body did not arrive whole, or has more than {BODY_BYTES_MAX} bytes");
+            return error(StatusCode::PAYLOAD_TOO_LARGE, "body", &message);
+        }
+    };
+    let (delivery, key) = match parse(&body, &tenant) {
+        Ok(parsed) => parsed,
+        Err(message) => return error(StatusCode::BAD_REQUEST, "invalid", &message),
+    };
+    match handle
+        .backplane()
+        .append(name, vec![Arc::new(delivery)], key)
+        .await
+    {
+        Ok(appended) => {
+            let offset = appended.offsets.first().copied().unwrap_or_default();
+            let position = Position {
+                epoch: appended.epoch,
+                offset,
+            };
+            json(
+                StatusCode::OK,
+                &json!({ "position": position.to_string(), "duplicate": appended.duplicate }),
+            )
+        }
+        Err(Error::Invalid(message)) => error(StatusCode::BAD_REQUEST, "invalid", &message),
+        Err(other) => error(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            &format!("{other}; send it again with the same idempotency_key"),
+        ),
+    }
+}
+
+fn parse(body: &[u8], tenant: &Tenant) -> Result<(Delivery, Option<String>), String> {
+    let emit: Emit = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let version = tenant.version();
+    let namespaces = &version.manifest.socketio.namespaces;
+    let raw = [
+        (version.manifest.raw.websocket.is_some(), "raw:websocket"),
+        (version.manifest.raw.engineio.is_some(), "raw:engineio"),
+    ];
+    let is_raw = raw
+        .iter()
+        .any(|(there, namespace)| *there && emit.namespace == *namespace);
+    if !is_raw && !namespaces.contains(&emit.namespace) {
+        return Err(format!(
+            "the app has no namespace {:?}; it has {}",
+            emit.namespace,
+            namespaces.join(", ")
+        ));
+    }
+    let rooms = emit.rooms.iter().chain(&emit.except);
+    if rooms.clone().count() > ROOMS_MAX {
+        return Err(format!("at most {ROOMS_MAX} rooms can be named"));
+    }
+    if let Some(room) = rooms
+        .clone()
+        .find(|room| room.is_empty() || room.len() > ROOM_BYTES_MAX)
+    {
+        return Err(format!(
+            "a room's name has 1 to {ROOM_BYTES_MAX} bytes, not {}",
+            room.len()
+        ));
+    }
+    let data =
+        EventData::event(&emit.event, emit.args.get(), Vec::new()).map_err(|error| error.to_string())?;
+    let shared = |rooms: Vec<String>| rooms.into_iter().map(Arc::from).collect();
+    let target = Target {
+        namespace: emit.namespace.into(),
+        rooms: shared(emit.rooms),
+        except: shared(emit.except),
+    };
+    Ok((
+        Delivery {
+            target,
+            action: Action::Emit(data),
+        },
+        emit.idempotency_key,
+    ))
+}
+
+fn default_namespace() -> String {
+    "/".to_owned()
+}

@@ -1,0 +1,225 @@
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    num::NonZeroUsize,
+    path::PathBuf,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use platform::Ceilings;
+
+use crate::{LogLine, Strings};
+
+/// What a node is told. Made once, by [`Config::from_layers`] or [`Config::dev`].
+#[derive(Clone)]
+pub struct Config {
+    /// Where clients connect. Port 0: any free one.
+    pub listen: SocketAddr,
+    /// `None`: no admin listener.
+    pub admin: Option<Admin>,
+    /// `None`: everything is kept in memory and ends with the process.
+    pub data: Option<PathBuf>,
+    pub node: String,
+    pub tls: Option<TlsFiles>,
+    /// Addresses and networks whose `X-Forwarded-*` are believed.
+    pub trusted_proxies: Vec<String>,
+    /// Folders of the apps.
+    pub apps: Vec<PathBuf>,
+    /// Whether the one app answers where neither host nor path names one.
+    pub app_at_root: bool,
+    /// Folder with the browser client's files.
+    pub client_dir: Option<PathBuf>,
+    /// Threads that serve.
+    pub cores: NonZeroUsize,
+    /// TCP connections at once.
+    pub connections_max: usize,
+    /// How long clients may take to move elsewhere once the node drains.
+    pub drain: Duration,
+    pub ceilings: Ceilings,
+    /// Called with every line of every app's log, on the thread that wrote it: must not block for long.
+    pub on_log: Option<Arc<dyn Fn(&LogLine) + Send + Sync>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    pub listen: SocketAddr,
+    /// `None`: the token is made in the data folder.
+    pub token_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+/// A setting that cannot be. The operator is at fault.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{place}: {problem}")]
+pub struct ConfigError {
+    /// As the operator wrote it: `--listen`, `WAKELINE_LISTEN`, `node.toml: listen`.
+    pub place: String,
+    pub problem: String,
+}
+
+/// Names of the settings in a file; options and variables are spelled after them.
+pub(crate) const SETTINGS: &[&str] = &[
+    "listen",
+    "admin",
+    "data",
+    "node",
+    "tls_cert",
+    "tls_key",
+    "trusted_proxy",
+    "admin_token_file",
+    "cores",
+    "connections",
+    "drain_ms",
+];
+
+impl Config {
+    /// A node that serves. The first layer that has a setting gives it.
+    pub fn from_layers(layers: &[&dyn Strings], apps: &[PathBuf]) -> Result<Self, ConfigError> {
+        let layers = Layers(layers);
+        let tls = match (layers.path("tls_cert"), layers.path("tls_key")) {
+            (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
+            (None, None) => None,
+            (Some(_), None) => return Err(layers.missing("tls_cert", "tls_key")),
+            (None, Some(_)) => return Err(layers.missing("tls_key", "tls_cert")),
+        };
+        let admin = Admin {
+            listen: layers
+                .parse("admin", "an address and port such as 127.0.0.1:3001")?
+                .unwrap_or(DEFAULT_ADMIN),
+            token_file: layers.path("admin_token_file"),
+        };
+        let proxies = layers.text("trusted_proxy").unwrap_or_default();
+        let drain_ms = layers
+            .parse("drain_ms", "a number of milliseconds")?
+            .unwrap_or(DEFAULT_DRAIN_MS);
+        Ok(Self {
+            listen: layers
+                .parse("listen", "an address and port such as 127.0.0.1:3000")?
+                .unwrap_or(DEFAULT_LISTEN),
+            admin: Some(admin),
+            data: Some(layers.path("data").unwrap_or_else(|| DEFAULT_DATA.into())),
+            node: layers.text("node").unwrap_or_else(machine_name),
+            tls,
+            trusted_proxies: list(&proxies),
+            apps: apps.to_vec(),
+            app_at_root: false,
+            client_dir: None,
+            cores: layers
+                .parse("cores", "a number of threads, at least 1")?
+                .unwrap_or_else(all_cores),
+            connections_max: layers
+                .parse("connections", "a number of connections")?
+                .unwrap_or_else(connections),
+            drain: Duration::from_millis(drain_ms),
+            ceilings: Ceilings::none(),
+            on_log: None,
+        })
+    }
+
+    /// One app on an author's machine: no admin listener, in memory unless told otherwise, and nobody to drain for.
+    pub fn dev(app: PathBuf, listen: SocketAddr, data: Option<PathBuf>) -> Self {
+        Self {
+            listen,
+            admin: None,
+            data,
+            node: "dev".to_owned(),
+            tls: None,
+            trusted_proxies: Vec::new(),
+            apps: vec![app],
+            app_at_root: true,
+            client_dir: None,
+            cores: all_cores(),
+            connections_max: connections(),
+            drain: Duration::ZERO,
+            ceilings: Ceilings::none(),
+            on_log: None,
+        }
+    }
+}
+
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
+const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3001);
+const DEFAULT_DATA: &str = "wakeline-data";
+/// Below the 30 s after which orchestrators kill what they asked to end.
+const DEFAULT_DRAIN_MS: u64 = 25_000;
+
+struct Layers<'a>(&'a [&'a dyn Strings]);
+
+impl Layers<'_> {
+    fn find(&self, name: &str) -> Option<(String, String)> {
+        debug_assert!(SETTINGS.contains(&name), "{name} is no setting");
+        self.0
+            .iter()
+            .find_map(|layer| Some((layer.get(name)?, layer.spell(name))))
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.find(name).map(|(value, _)| value)
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.text(name).map(PathBuf::from)
+    }
+
+    fn parse<T: std::str::FromStr>(&self, name: &str, expected: &str) -> Result<Option<T>, ConfigError> {
+        let Some((value, place)) = self.find(name) else {
+            return Ok(None);
+        };
+        let wrong = |_| ConfigError {
+            place,
+            problem: format!("expected {expected}, found {value:?}"),
+        };
+        value.parse().map(Some).map_err(wrong)
+    }
+
+    fn missing(&self, given: &str, missing: &str) -> ConfigError {
+        let place = self.find(given).map(|(_, place)| place).unwrap_or_default();
+        ConfigError {
+            place,
+            problem: format!("is of no use without {}", missing.replace('_', "-")),
+        }
+    }
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn all_cores() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+fn machine_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() {
+        "node".to_owned()
+    } else {
+        name.to_owned()
+    }
+}
+
+/// As many as the process may open files, less what the node itself needs (listeners, stores, components, backends).
+fn connections() -> usize {
+    const OWN_FILES: usize = 256;
+    const WHERE_UNKNOWN: usize = 16_384;
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
+    let soft: Option<usize> = line
+        .and_then(|line| line.split_whitespace().next())
+        .and_then(|soft| soft.parse().ok());
+    soft.map_or(WHERE_UNKNOWN, |soft| soft.saturating_sub(OWN_FILES).max(16))
+}

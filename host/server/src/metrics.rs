@@ -1,0 +1,264 @@
+//! Counters of calls, and everything countable as Prometheus text. Labels are apps and words of ours, never sockets.
+use std::{fmt::Write, time::Duration};
+
+use router::{CallKind, Failure};
+use session::AppStats;
+
+use crate::core::CoreStats;
+
+/// Calls of one app on one core. Plain numbers: each core counts its own, and they are summed when asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Calls {
+    counts: [[u64; OUTCOMES.len()]; KINDS.len()],
+    /// Calls that took at most the bound of the same index; the last one has no bound.
+    buckets: [u64; BOUNDS_US.len() + 1],
+    micros: u64,
+}
+
+const KINDS: [&str; 5] = ["connect", "event", "disconnect", "ack", "timer"];
+const OUTCOMES: [&str; 6] = ["ok", "refused", "returned", "trapped", "limit", "unavailable"];
+const BOUNDS_US: [u64; 10] = [10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 1_000_000];
+
+/// Index of a call's kind among [`KINDS`].
+#[derive(Clone, Copy)]
+pub(crate) struct Kind(usize);
+
+impl Kind {
+    pub(crate) fn of(kind: &CallKind) -> Self {
+        Self(match kind {
+            CallKind::Connect(_) => 0,
+            CallKind::Event { .. } => 1,
+            CallKind::Disconnect(_) => 2,
+            CallKind::Ack { .. } => 3,
+            CallKind::Timer { .. } => 4,
+        })
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        KINDS.get(self.0).copied().unwrap_or_default()
+    }
+}
+
+impl Calls {
+    pub(crate) fn record<T>(&mut self, kind: Kind, outcome: &Result<T, Failure>, took: Duration) {
+        let outcome = match outcome {
+            Ok(_) => 0,
+            Err(Failure::Refused(_)) => 1,
+            Err(Failure::Returned(_)) => 2,
+            Err(Failure::Trapped(_)) => 3,
+            Err(Failure::Limit(_)) => 4,
+            Err(Failure::Unavailable(_)) => 5,
+        };
+        if let Some(count) = self
+            .counts
+            .get_mut(kind.0)
+            .and_then(|counts| counts.get_mut(outcome))
+        {
+            *count += 1;
+        }
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.micros = self.micros.saturating_add(micros);
+        let bucket = BOUNDS_US
+            .iter()
+            .position(|bound| micros <= *bound)
+            .unwrap_or(BOUNDS_US.len());
+        if let Some(count) = self.buckets.get_mut(bucket) {
+            *count += 1;
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        let counts = self
+            .counts
+            .iter_mut()
+            .flatten()
+            .zip(other.counts.iter().flatten());
+        let buckets = self.buckets.iter_mut().zip(&other.buckets);
+        counts.chain(buckets).for_each(|(sum, part)| *sum += part);
+        self.micros = self.micros.saturating_add(other.micros);
+    }
+
+    fn write(&self, app: &str, calls: &mut Family, seconds: &mut Family) {
+        for (kind, counts) in KINDS.iter().zip(&self.counts) {
+            for (outcome, count) in OUTCOMES.iter().zip(counts).filter(|(_, count)| **count > 0) {
+                calls.sample("", &[("app", app), ("kind", kind), ("outcome", outcome)], *count);
+            }
+        }
+        let mut below = 0;
+        for (index, count) in self.buckets.iter().enumerate() {
+            below += count;
+            let bound = BOUNDS_US
+                .get(index)
+                .map_or("+Inf".to_owned(), |bound| seconds_text(*bound));
+            seconds.sample("_bucket", &[("app", app), ("le", &bound)], below);
+        }
+        seconds.sample("_count", &[("app", app)], below);
+        seconds.sample("_sum", &[("app", app)], seconds_text(self.micros));
+    }
+}
+
+/// What a node knows of one app at one moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AppNumbers {
+    pub(crate) calls: Calls,
+    /// Name of a family of [`FAMILIES`] after `wakeline_`, its one label beside the app, and its value.
+    pub(crate) numbers: Vec<(&'static str, Option<(&'static str, &'static str)>, u64)>,
+}
+
+impl AppNumbers {
+    pub(crate) fn sum<'a>(
+        sessions: &AppStats,
+        cores: impl Iterator<Item = &'a CoreStats>,
+        timers: usize,
+    ) -> Self {
+        let mut calls = Calls::default();
+        let (mut instances, mut hot, mut warm) = (0, 0, 0);
+        for core in cores {
+            calls.add(&core.calls);
+            instances += core.worker.instances as u64;
+            hot += core.worker.wakes_hot;
+            warm += core.worker.wakes_warm;
+        }
+        let numbers = vec![
+            ("sessions", None, sessions.sessions),
+            ("sessions_total", None, sessions.opened),
+            ("sockets", None, sessions.sockets),
+            ("sockets_away", None, sessions.away),
+            (
+                "recoveries_total",
+                Some(("outcome", "recovered")),
+                sessions.recovered,
+            ),
+            (
+                "recoveries_total",
+                Some(("outcome", "refused")),
+                sessions.not_recovered,
+            ),
+            ("events_total", None, sessions.events),
+            ("deliveries_total", None, sessions.deliveries),
+            ("volatile_dropped_total", None, sessions.volatile_dropped),
+            ("overflows_total", None, sessions.overflows),
+            ("instances", None, instances),
+            ("wakes_total", Some(("tier", "hot")), hot),
+            ("wakes_total", Some(("tier", "warm")), warm),
+            ("timers", None, timers as u64),
+            ("log_head", None, sessions.log_offset),
+        ];
+        Self { calls, numbers }
+    }
+}
+
+/// Families with numbers that rooms count themselves: name, type, help.
+const FAMILIES: &[(&str, &str, &str)] = &[
+    ("sessions", "gauge", "Connections that live here."),
+    ("sessions_total", "counter", "Connections opened."),
+    (
+        "sockets",
+        "gauge",
+        "Namespaces joined by connections that live here.",
+    ),
+    ("sockets_away", "gauge", "Sockets whose client may still recover."),
+    (
+        "recoveries_total",
+        "counter",
+        "Clients that asked to recover, by outcome.",
+    ),
+    ("events_total", "counter", "Events received from clients."),
+    ("deliveries_total", "counter", "Events given out to sockets."),
+    (
+        "volatile_dropped_total",
+        "counter",
+        "Volatile events dropped for clients that could not take them.",
+    ),
+    (
+        "overflows_total",
+        "counter",
+        "Connections closed because their client was too slow.",
+    ),
+    ("instances", "gauge", "Instances of the handler that live."),
+    ("wakes_total", "counter", "Calls by what they had to wake."),
+    ("timers", "gauge", "Timers that wait."),
+    (
+        "log_head",
+        "gauge",
+        "Offset of the last entry of the app's log that was delivered here.",
+    ),
+];
+
+/// Prometheus text of all apps.
+pub(crate) fn render(apps: &[(String, AppNumbers)], ready: bool) -> String {
+    let mut out = String::new();
+    let mut up = Family::new("ready", "gauge", "Whether this node takes new connections.");
+    up.sample("", &[], u8::from(ready));
+    up.finish(&mut out);
+    let mut calls = Family::new(
+        "calls_total",
+        "counter",
+        "Calls of handlers, by what for and how they ended.",
+    );
+    let mut seconds = Family::new(
+        "call_seconds",
+        "histogram",
+        "How long calls took, waiting for an instance included.",
+    );
+    for (app, numbers) in apps {
+        numbers.calls.write(app, &mut calls, &mut seconds);
+    }
+    calls.finish(&mut out);
+    seconds.finish(&mut out);
+    for (name, kind, help) in FAMILIES {
+        let mut family = Family::new(name, kind, help);
+        for (app, numbers) in apps {
+            for (_, label, value) in numbers.numbers.iter().filter(|(of, ..)| of == name) {
+                match label {
+                    Some((label, text)) => family.sample("", &[("app", app), (label, text)], *value),
+                    None => family.sample("", &[("app", app)], *value),
+                }
+            }
+        }
+        family.finish(&mut out);
+    }
+    out
+}
+
+struct Family {
+    name: String,
+    head: String,
+    samples: String,
+}
+
+impl Family {
+    fn new(name: &str, kind: &str, help: &str) -> Self {
+        let name = format!("wakeline_{name}");
+        let head = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        Self {
+            name,
+            head,
+            samples: String::new(),
+        }
+    }
+
+    fn sample(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        let labels: Vec<_> = labels
+            .iter()
+            .map(|(name, text)| format!("{name}=\"{text}\""))
+            .collect();
+        let labels = if labels.is_empty() {
+            String::new()
+        } else {
+            format!("{{{}}}", labels.join(","))
+        };
+        let _ = writeln!(self.samples, "{}{suffix}{labels} {value}", self.name);
+    }
+
+    fn finish(self, out: &mut String) {
+        if !self.samples.is_empty() {
+            out.push_str(&self.head);
+            out.push_str(&self.samples);
+        }
+    }
+}
+
+fn seconds_text(micros: u64) -> String {
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}

@@ -1,0 +1,134 @@
+//! What an app keeps: its key-value buckets and its timers, in one bucket of the backplane, since only within one are
+//! writes all or nothing.
+use std::sync::Arc;
+
+use backplane::{Answer, Backplane, Change};
+use bytes::Bytes;
+use runtime::{CommitError, KvWrite};
+
+/// One app's part of the backplane. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Store {
+    backplane: Arc<dyn Backplane>,
+    bucket: Arc<str>,
+}
+
+/// Keys listed at once.
+const PAGE: usize = 1_000;
+/// The backplane takes keys of 512 bytes; ours have two bytes and a bucket's name before the guest's key.
+const KEY_BYTES_MAX: usize = 400;
+const BUCKET_BYTES_MAX: usize = 100;
+const NUL: char = '\0';
+
+impl Store {
+    pub(crate) fn new(backplane: Arc<dyn Backplane>, app: &str) -> Self {
+        Self {
+            backplane,
+            bucket: format!("data:{app}").into(),
+        }
+    }
+
+    pub(crate) async fn get(&self, bucket: &str, key: &str) -> Result<Option<(Bytes, u64)>, String> {
+        let key = kv_key(bucket, key)?;
+        let value = self
+            .backplane
+            .get(&self.bucket, &key)
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok(value.map(|value| (value.bytes, value.revision)))
+    }
+
+    pub(crate) async fn keys(
+        &self,
+        bucket: &str,
+        after: Option<&str>,
+        keys_max: usize,
+    ) -> Result<Vec<String>, String> {
+        let prefix = kv_key(bucket, "")?;
+        let after = after.map(|after| format!("{prefix}{after}"));
+        let keys = self
+            .backplane
+            .keys(&self.bucket, &prefix, after.as_deref(), keys_max)
+            .await;
+        let keys = keys.map_err(|error| error.to_string())?;
+        Ok(keys
+            .into_iter()
+            .filter_map(|key| key.strip_prefix(&prefix).map(str::to_owned))
+            .collect())
+    }
+
+    /// What a call wrote, which the runtime has held to the app's limits.
+    pub(crate) fn kv_changes(writes: Vec<KvWrite>) -> Result<Vec<Change>, CommitError> {
+        let change = |write: KvWrite| {
+            let condition = match write.condition {
+                runtime::Condition::Always => backplane::Condition::Always,
+                runtime::Condition::Absent => backplane::Condition::Absent,
+                runtime::Condition::Revision(revision) => backplane::Condition::Revision(revision),
+            };
+            let key = kv_key(&write.bucket, &write.key).map_err(CommitError::Failed)?;
+            Ok(Change {
+                key,
+                value: write.value,
+                condition,
+            })
+        };
+        writes.into_iter().map(change).collect()
+    }
+
+    pub(crate) fn timer_change(name: &str, value: Option<Bytes>, condition: backplane::Condition) -> Change {
+        Change {
+            key: timer_key(name),
+            value,
+            condition,
+        }
+    }
+
+    pub(crate) fn write(&self, changes: Vec<Change>) -> Answer<u64> {
+        self.backplane.write(&self.bucket, changes)
+    }
+
+    pub(crate) fn timer(&self, name: &str) -> Answer<Option<backplane::Value>> {
+        self.backplane.get(&self.bucket, &timer_key(name))
+    }
+
+    /// Names of all timers.
+    pub(crate) async fn timers(&self) -> Result<Vec<String>, backplane::Error> {
+        let prefix = timer_key("");
+        let mut names: Vec<String> = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self
+                .backplane
+                .keys(&self.bucket, &prefix, after.as_deref(), PAGE)
+                .await?;
+            names.extend(
+                page.iter()
+                    .filter_map(|key| key.strip_prefix(&prefix).map(str::to_owned)),
+            );
+            if page.len() < PAGE {
+                return Ok(names);
+            }
+            after = page.into_iter().next_back();
+        }
+    }
+}
+
+/// NUL separates, since a bucket's name may hold anything else.
+fn kv_key(bucket: &str, key: &str) -> Result<String, String> {
+    if bucket.len() > BUCKET_BYTES_MAX || bucket.contains(NUL) {
+        return Err(format!(
+            "expected a bucket's name of at most {BUCKET_BYTES_MAX} bytes without NUL, found {bucket:?}"
+        ));
+    }
+    if key.len() > KEY_BYTES_MAX {
+        return Err(format!(
+            "a key has {} bytes; at most {KEY_BYTES_MAX} can be stored",
+            key.len()
+        ));
+    }
+    Ok(format!("k{NUL}{bucket}{NUL}{key}"))
+}
+
+fn timer_key(name: &str) -> String {
+    format!("t{NUL}{name}")
+}

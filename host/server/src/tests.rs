@@ -1,0 +1,7 @@
+#![expect(clippy::needless_raw_string_hashes, reason = "as expect-test writes them")]
+mod config;
+mod http_allow;
+mod logs;
+mod metrics;
+mod timers;
+mod token;

@@ -1,0 +1,78 @@
+use std::collections::HashMap;
+
+use expect_test::{Expect, expect};
+
+use crate::{Config, File, Strings};
+
+/// A layer of settings that needs no environment.
+struct Given(&'static str, HashMap<&'static str, &'static str>);
+
+impl Strings for Given {
+    fn get(&self, name: &str) -> Option<String> {
+        self.1.get(name).map(|value| (*value).to_owned())
+    }
+
+    fn spell(&self, name: &str) -> String {
+        format!("{}{name}", self.0)
+    }
+}
+
+fn check(layers: &[&dyn Strings], expected: &Expect) {
+    let said = match Config::from_layers(layers, &["chat".into()]) {
+        Ok(config) => format!(
+            "{} {:?} {:?} {:?} {:?} {:?}\n",
+            config.listen, config.admin, config.data, config.tls, config.trusted_proxies, config.drain
+        ),
+        Err(error) => format!("{error}\n"),
+    };
+    expected.assert_eq(&said);
+}
+
+#[test]
+fn defaults() {
+    check(&[], &expect![[""]]);
+}
+
+#[test]
+fn the_first_layer_wins() {
+    let flags = Given("--", HashMap::from([("listen", "0.0.0.0:80")]));
+    let env = Given(
+        "WAKELINE_",
+        HashMap::from([
+            ("listen", "0.0.0.0:81"),
+            ("data", "/var/lib/w"),
+            ("drain_ms", "5"),
+        ]),
+    );
+    let file = File::parse(
+        "node.toml",
+        "data = \"/srv\"\ntrusted_proxy = [\"10.0.0.0/8\", \"::1\"]\ndrain_ms = 7",
+    )
+    .unwrap();
+    check(&[&flags, &env, &file], &expect![[""]]);
+}
+
+#[test]
+fn what_is_wrong_is_named_as_it_was_written() {
+    let flags = Given("--", HashMap::from([("listen", "localhost")]));
+    check(&[&flags], &expect![[""]]);
+    let env = Given("WAKELINE_", HashMap::from([("cores", "0")]));
+    check(&[&env], &expect![[""]]);
+    let half = Given("--", HashMap::from([("tls_cert", "cert.pem")]));
+    check(&[&half], &expect![[""]]);
+    let file = File::parse("node.toml", "drain_ms = \"soon\"").unwrap();
+    check(&[&file], &expect![[""]]);
+}
+
+#[test]
+fn files() {
+    let say = |text: &str| {
+        File::parse("node.toml", text)
+            .and_then(|file| file.ceilings())
+            .map_or_else(|error| error.to_string(), |_| "ok".to_owned())
+    };
+    assert_eq!(say("[ceilings]\n\"limits.memory_bytes\" = 33554432"), "ok");
+    expect![[""]].assert_eq(&say("[ceilings]\n\"limits.memory\" = 1"));
+    expect![[""]].assert_eq(&say("[ceilings]\nlimits.memory_bytes = 1"));
+    expect![[""]].assert_eq(&say("lissen = 1"));
+}

@@ -1,0 +1,38 @@
+use std::time::Duration;
+
+use expect_test::expect;
+use router::{CallKind, DisconnectReason, Failure};
+use session::AppStats;
+
+use crate::{
+    core::CoreStats,
+    metrics::{AppNumbers, Calls, Kind, render},
+};
+
+#[test]
+fn prometheus_text() {
+    let disconnect = Kind::of(&CallKind::Disconnect(DisconnectReason::Client));
+    let mut calls = Calls::default();
+    calls.record(disconnect, &Ok(()), Duration::from_micros(7));
+    calls.record::<()>(
+        disconnect,
+        &Err(Failure::Trapped(String::new())),
+        Duration::from_millis(2),
+    );
+    let core = |calls| CoreStats {
+        app: "chat".into(),
+        calls,
+        worker: runtime::Stats {
+            instances: 1,
+            ..Default::default()
+        },
+    };
+    let cores = [core(calls.clone()), core(calls)];
+    let sessions = AppStats {
+        sessions: 3,
+        recovered: 2,
+        ..AppStats::default()
+    };
+    let numbers = AppNumbers::sum(&sessions, cores.iter(), 4);
+    expect![[""]].assert_eq(&render(&[("chat".to_owned(), numbers)], true));
+}

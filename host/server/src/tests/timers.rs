@@ -1,0 +1,133 @@
+use std::sync::Arc;
+
+use backplane::{Backplane, Embedded};
+use bytes::Bytes;
+use runtime::{CommitError, Condition, KvWrite, TimerChange};
+
+use crate::{store::Store, timers::Timers};
+
+fn store() -> Store {
+    Store::new(Arc::new(Embedded::in_memory()) as Arc<dyn Backplane>, "chat")
+}
+
+fn set(name: &str, delay_ms: u32, payload: &'static str) -> TimerChange {
+    TimerChange::Set {
+        name: name.to_owned(),
+        delay_ms,
+        payload: Bytes::from_static(payload.as_bytes()),
+    }
+}
+
+fn cancel(name: &str) -> TimerChange {
+    TimerChange::Cancel {
+        name: name.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn fires_in_order_and_once_when_done() {
+    let store = store();
+    let timers = Timers::load(&store).await.unwrap();
+    timers
+        .commit(
+            &store,
+            vec![],
+            vec![set("late", 30, "2"), set("soon", 1, "1")],
+            10,
+        )
+        .await
+        .unwrap();
+    let first = timers.next(&store).await;
+    assert_eq!((&*first.name, &first.payload[..]), ("soon", &b"1"[..]));
+    // Not done: it is due again.
+    assert_eq!(&*timers.next(&store).await.name, "soon");
+    timers.done(&store, &first).await;
+    let second = timers.next(&store).await;
+    assert_eq!(&*second.name, "late");
+    timers.done(&store, &second).await;
+    assert_eq!(timers.len(), 0);
+}
+
+#[tokio::test]
+async fn set_anew_while_it_runs_is_not_forgotten() {
+    let store = store();
+    let timers = Timers::load(&store).await.unwrap();
+    timers
+        .commit(&store, vec![], vec![set("tick", 0, "1")], 10)
+        .await
+        .unwrap();
+    let first = timers.next(&store).await;
+    timers
+        .commit(&store, vec![], vec![set("tick", 5, "2")], 10)
+        .await
+        .unwrap();
+    timers.done(&store, &first).await;
+    let second = timers.next(&store).await;
+    assert_eq!(&second.payload[..], b"2");
+}
+
+#[tokio::test]
+async fn survive_in_the_store() {
+    let store = store();
+    let timers = Timers::load(&store).await.unwrap();
+    timers
+        .commit(
+            &store,
+            vec![],
+            vec![
+                set("a", 0, "1"),
+                set("b", 60_000, "2"),
+                set("c", 0, ""),
+                cancel("c"),
+            ],
+            10,
+        )
+        .await
+        .unwrap();
+    let after = Timers::load(&store).await.unwrap();
+    assert_eq!(after.len(), 2);
+    assert_eq!(&*after.next(&store).await.name, "a");
+}
+
+#[tokio::test]
+async fn a_commit_is_whole_or_not_at_all() {
+    let store = store();
+    let timers = Timers::load(&store).await.unwrap();
+    let write = |condition| KvWrite {
+        bucket: "".into(),
+        key: "k".into(),
+        value: Some(Bytes::from_static(b"v")),
+        condition,
+    };
+    let changes = Store::kv_changes(vec![write(Condition::Revision(99))]).unwrap();
+    let outcome = timers.commit(&store, changes, vec![set("a", 0, "")], 10).await;
+    assert_eq!(outcome, Err(CommitError::Conflict));
+    assert_eq!(timers.len(), 0);
+    assert_eq!(Timers::load(&store).await.unwrap().len(), 0);
+
+    let changes = Store::kv_changes(vec![write(Condition::Absent)]).unwrap();
+    timers
+        .commit(&store, changes, vec![set("a", 0, "")], 1)
+        .await
+        .unwrap();
+    assert_eq!(store.get("", "k").await.unwrap().unwrap().0, "v");
+    assert_eq!(store.keys("", None, 10).await.unwrap(), ["k"]);
+    assert_eq!(store.keys("", Some("k"), 10).await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.get("other", "k").await.unwrap(), None);
+
+    // The limit counts timers that wait, not changes.
+    assert!(
+        timers
+            .commit(&store, vec![], vec![set("b", 0, "")], 1)
+            .await
+            .is_err()
+    );
+    timers
+        .commit(&store, vec![], vec![set("a", 0, "again")], 1)
+        .await
+        .unwrap();
+    timers
+        .commit(&store, vec![], vec![cancel("a"), set("b", 0, "")], 1)
+        .await
+        .unwrap();
+}

@@ -1,0 +1,258 @@
+//! An app's timers: kept in its store, fired at least once, by one core of this node.
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use backplane::Condition;
+use bytes::{BufMut, Bytes, BytesMut};
+use parking_lot::Mutex;
+use runtime::{CommitError, TimerChange};
+use tokio::sync::Notify;
+
+use crate::{logs::now_ms, store::Store};
+
+/// The timers of one app, in memory in the order of their times. Shared by the app's cores.
+pub(crate) struct Timers {
+    /// Held while a commit that changes timers is stored and then taken over here, so that both happen in one order.
+    gate: tokio::sync::Mutex<()>,
+    queue: Mutex<Queue>,
+    /// Told when something became due earlier than all before.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Queue {
+    by_time: BTreeSet<(u64, Arc<str>)>,
+    by_name: HashMap<Arc<str>, u64>,
+}
+
+/// A timer that is due.
+pub(crate) struct Due {
+    pub(crate) name: Arc<str>,
+    pub(crate) payload: Bytes,
+    revision: u64,
+}
+
+/// Names may have this many bytes: the backplane takes keys of 512.
+const NAME_BYTES_MAX: usize = 256;
+const PAYLOAD_BYTES_MAX: usize = 16 * 1024;
+/// Between two tries to read what cannot be read now.
+const RETRY: Duration = Duration::from_secs(1);
+
+impl Timers {
+    /// Reads the timers that an earlier process left.
+    pub(crate) async fn load(store: &Store) -> Result<Self, backplane::Error> {
+        let mut queue = Queue::default();
+        for name in store.timers().await? {
+            if let Some((due_ms, _)) = store.timer(&name).await?.and_then(|value| decode(&value.bytes)) {
+                queue.set(name.into(), due_ms);
+            }
+        }
+        Ok(Self {
+            gate: tokio::sync::Mutex::default(),
+            queue: Mutex::new(queue),
+            changed: Notify::new(),
+        })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.queue.lock().by_name.len()
+    }
+
+    /// Stores what a call wrote: keys and timers, all or nothing.
+    pub(crate) async fn commit(
+        &self,
+        store: &Store,
+        mut changes: Vec<backplane::Change>,
+        timers: Vec<TimerChange>,
+        timers_max: usize,
+    ) -> Result<(), CommitError> {
+        if timers.is_empty() {
+            return written(store.write(changes).await);
+        }
+        let _gate = self.gate.lock().await;
+        let last = last_of_each(timers)?;
+        self.check_room(&last, timers_max)?;
+        let now = now_ms();
+        let mut queued = Vec::with_capacity(last.len());
+        for change in last {
+            let (name, due_ms, value) = match change {
+                TimerChange::Set {
+                    name,
+                    delay_ms,
+                    payload,
+                } => {
+                    let due_ms = now.saturating_add(delay_ms.into());
+                    (name, Some(due_ms), Some(encode(due_ms, &payload)))
+                }
+                TimerChange::Cancel { name } => (name, None, None),
+            };
+            changes.push(Store::timer_change(&name, value, Condition::Always));
+            queued.push((Arc::from(name), due_ms));
+        }
+        written(store.write(changes).await)?;
+        let mut queue = self.queue.lock();
+        for (name, due_ms) in queued {
+            match due_ms {
+                Some(due_ms) => queue.set(name, due_ms),
+                None => queue.remove(&name),
+            }
+        }
+        drop(queue);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    fn check_room(&self, changes: &[TimerChange], timers_max: usize) -> Result<(), CommitError> {
+        let queue = self.queue.lock();
+        let known = |name: &str| queue.by_name.contains_key(name);
+        let added = changes
+            .iter()
+            .filter(|change| matches!(change, TimerChange::Set { name, .. } if !known(name)))
+            .count();
+        let removed = changes
+            .iter()
+            .filter(|change| matches!(change, TimerChange::Cancel { name } if known(name)))
+            .count();
+        if added > 0 && queue.by_name.len() + added > timers_max + removed {
+            return Err(CommitError::Failed(format!(
+                "limits.timers is {timers_max}, and as many wait"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Waits for the next timer that is due. One caller at a time. Dropping the future loses nothing.
+    pub(crate) async fn next(&self, store: &Store) -> Due {
+        loop {
+            let first = self.queue.lock().by_time.first().cloned();
+            let Some((due_ms, name)) = first else {
+                self.changed.notified().await;
+                continue;
+            };
+            let wait = due_ms.saturating_sub(now_ms());
+            if wait > 0 {
+                // Not longer than a minute at once: the wall clock may be set meanwhile.
+                let wait = Duration::from_millis(wait.min(60_000));
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = self.changed.notified() => {}
+                }
+                continue;
+            }
+            match store.timer(&name).await {
+                Ok(value) => match self.check(&name, value) {
+                    Some(due) => return due,
+                    None => continue,
+                },
+                Err(error) => {
+                    tracing::warn!(%name, %error, "a timer cannot be read; trying again");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+
+    /// The store is right where it and the queue differ.
+    fn check(&self, name: &Arc<str>, value: Option<backplane::Value>) -> Option<Due> {
+        let mut queue = self.queue.lock();
+        let stored = value.and_then(|value| Some((decode(&value.bytes)?, value.revision)));
+        let Some(((due_ms, payload), revision)) = stored else {
+            queue.remove(name);
+            return None;
+        };
+        if due_ms > now_ms() {
+            queue.set(Arc::clone(name), due_ms);
+            return None;
+        }
+        Some(Due {
+            name: Arc::clone(name),
+            payload,
+            revision,
+        })
+    }
+
+    /// The handler has run: forgets the timer, unless it was set anew meanwhile.
+    pub(crate) async fn done(&self, store: &Store, due: &Due) {
+        let _gate = self.gate.lock().await;
+        let change = Store::timer_change(&due.name, None, Condition::Revision(due.revision));
+        match store.write(vec![change]).await {
+            Ok(_) => self.queue.lock().remove(&due.name),
+            // Set anew or cancelled: the queue knows.
+            Err(backplane::Error::Conflict { .. }) => {}
+            Err(error) => {
+                tracing::warn!(name = %due.name, %error, "a timer that ran cannot be forgotten; it will run again");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+impl Queue {
+    fn set(&mut self, name: Arc<str>, due_ms: u64) {
+        self.remove(&name);
+        self.by_time.insert((due_ms, Arc::clone(&name)));
+        self.by_name.insert(name, due_ms);
+    }
+
+    fn remove(&mut self, name: &Arc<str>) {
+        if let Some(due_ms) = self.by_name.remove(name) {
+            self.by_time.remove(&(due_ms, Arc::clone(name)));
+        }
+    }
+}
+
+/// Of several changes of one timer the last counts; the backplane takes each key once.
+fn last_of_each(timers: Vec<TimerChange>) -> Result<Vec<TimerChange>, CommitError> {
+    let mut last: Vec<TimerChange> = Vec::with_capacity(timers.len());
+    let mut places: HashMap<String, usize> = HashMap::with_capacity(timers.len());
+    for change in timers {
+        let name = match &change {
+            TimerChange::Set { name, payload, .. } if payload.len() > PAYLOAD_BYTES_MAX => {
+                let bytes = payload.len();
+                let text = format!(
+                    "the payload of timer {name:?} has {bytes} bytes; at most {PAYLOAD_BYTES_MAX} are kept"
+                );
+                return Err(CommitError::Failed(text));
+            }
+            TimerChange::Set { name, .. } | TimerChange::Cancel { name } => name.clone(),
+        };
+        if name.is_empty() || name.len() > NAME_BYTES_MAX {
+            return Err(CommitError::Failed(format!(
+                "a timer's name has 1 to {NAME_BYTES_MAX} bytes, not {}",
+                name.len()
+            )));
+        }
+        match places.get(&name).and_then(|place| last.get_mut(*place)) {
+            Some(earlier) => *earlier = change,
+            None => {
+                places.insert(name, last.len());
+                last.push(change);
+            }
+        }
+    }
+    Ok(last)
+}
+
+fn written(outcome: Result<u64, backplane::Error>) -> Result<(), CommitError> {
+    match outcome {
+        Ok(_) => Ok(()),
+        Err(backplane::Error::Conflict { .. }) => Err(CommitError::Conflict),
+        Err(error) => Err(CommitError::Failed(error.to_string())),
+    }
+}
+
+/// Milliseconds since 1970 when it is due, then the payload.
+fn encode(due_ms: u64, payload: &[u8]) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(8 + payload.len());
+    bytes.put_u64(due_ms);
+    bytes.put_slice(payload);
+    bytes.freeze()
+}
+
+fn decode(bytes: &Bytes) -> Option<(u64, Bytes)> {
+    let (due_ms, _) = bytes.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*due_ms), bytes.slice(8..)))
+}

@@ -1,0 +1,108 @@
+//! The operators' token: who has it may do anything to this node.
+use std::{
+    fs, io,
+    io::Write,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+/// Only the digest is kept: nothing to leak, and digests of one length can be compared in constant time.
+pub(crate) struct Token([u8; 32]);
+
+/// There is no token to use. The operator is at fault.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    #[error("cannot read the admin token from {}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("cannot make an admin token in {}: {source}", path.display())]
+    Unwritable { path: PathBuf, source: io::Error },
+    #[error("the admin token in {} is shorter than {TOKEN_CHARS_MIN} characters", path.display())]
+    TooShort { path: PathBuf },
+    #[error(
+        "without a data folder there is no place for an admin token: name a file that has one (--admin-token-file)"
+    )]
+    NoPlace,
+}
+
+const TOKEN_CHARS_MIN: usize = 32;
+const FILE: &str = "admin-token";
+
+impl Token {
+    /// Reads `file`; without one, the data folder's, which is made on first start and readable by its owner only.
+    pub(crate) fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Self, TokenError> {
+        if let Some(file) = file {
+            return Self::read(file);
+        }
+        let path = data.ok_or(TokenError::NoPlace)?.join(FILE);
+        match Self::make(&path) {
+            Ok(token) => Ok(token),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::read(&path),
+            Err(source) => Err(TokenError::Unwritable { path, source }),
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self, TokenError> {
+        let unreadable = |source| TokenError::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        let mode = fs::metadata(path).map_err(unreadable)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            tracing::warn!(path = %path.display(), "the admin token can be read by others: chmod 600");
+        }
+        let text = text.trim();
+        if text.len() < TOKEN_CHARS_MIN {
+            return Err(TokenError::TooShort {
+                path: path.to_owned(),
+            });
+        }
+        Ok(Self::of(text))
+    }
+
+    /// Writes beside its place and links, so that a second node starting in the same folder reads a whole token.
+    fn make(path: &Path) -> io::Result<Self> {
+        if path.exists() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+        let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let scratch = path.with_extension(format!("new-{}", std::process::id()));
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&scratch)?;
+        writeln!(file, "{text}")?;
+        file.sync_all()?;
+        let linked = fs::hard_link(&scratch, path);
+        fs::remove_file(&scratch)?;
+        linked?;
+        Ok(Self::of(&text))
+    }
+
+    fn of(text: &str) -> Self {
+        Self(Sha256::digest(text).into())
+    }
+
+    /// Whether an `Authorization` header bears the token. Takes as long for a wrong token as for the right one.
+    pub(crate) fn admits(&self, authorization: Option<&str>) -> bool {
+        let Some((scheme, token)) = authorization.and_then(|value| value.split_once(' ')) else {
+            return false;
+        };
+        let given: [u8; 32] = Sha256::digest(token.trim()).into();
+        let differences = self
+            .0
+            .iter()
+            .zip(given)
+            .fold(0, |differences, (a, b)| differences | (a ^ b));
+        scheme.eq_ignore_ascii_case("bearer") && differences == 0
+    }
+}

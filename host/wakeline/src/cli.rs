@@ -1,0 +1,124 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use server::Strings;
+
+/// Realtime for many apps: the line stays up, your code wakes when somebody speaks.
+#[derive(Parser)]
+#[command(version, propagate_version = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Build an app, serve it on this machine and reload it on change
+    Dev(Dev),
+    /// Serve one or more apps
+    Serve(Box<Serve>),
+    /// Make a new app
+    New(New),
+    /// Build an app's component and check it
+    Build(Build),
+}
+
+#[derive(Args)]
+pub(crate) struct Dev {
+    /// The app's folder
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Where to listen; port 0 picks a free one
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "WAKELINE_LISTEN",
+        default_value = "127.0.0.1:3000"
+    )]
+    pub(crate) listen: String,
+    /// Where to keep sessions, state and messages across restarts [default: in memory]
+    #[arg(long, value_name = "DIR", env = "WAKELINE_DATA")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// Every option can come from a variable (`WAKELINE_LISTEN` for `--listen`) or from the file of `--config`
+/// (`listen = "…"`). Options win over variables, variables over the file.
+#[derive(Args)]
+pub(crate) struct Serve {
+    /// Folders of the apps
+    #[arg(required = true, value_name = "APP_DIR")]
+    pub(crate) apps: Vec<PathBuf>,
+    /// Where clients connect; port 0 picks a free one [default: 127.0.0.1:3000]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Where operators connect [default: 127.0.0.1:3001]
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<String>,
+    /// Where sessions, state, messages and the admin token are kept [default: wakeline-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// This node's name [default: the machine's]
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+    /// Certificates in PEM; with --tls-key
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<String>,
+    /// The certificate's private key in PEM
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
+    /// Proxies whose X-Forwarded-* headers are believed; may be repeated
+    #[arg(long, value_name = "CIDR")]
+    trusted_proxy: Vec<String>,
+    /// Operators' token: at least 32 characters [default: made in the data folder]
+    #[arg(long, value_name = "FILE")]
+    admin_token_file: Option<String>,
+    /// Threads that serve, one to a core [default: all cores]
+    #[arg(long, value_name = "N")]
+    cores: Option<String>,
+    /// Connections at once [default: as many as the process may open files]
+    #[arg(long, value_name = "N")]
+    connections: Option<String>,
+    /// How long clients may take to move elsewhere after SIGTERM [default: 25000]
+    #[arg(long, value_name = "MS")]
+    drain_ms: Option<String>,
+    /// More settings, and [ceilings] over what apps may ask for, in TOML
+    #[arg(long, value_name = "FILE", env = "WAKELINE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// The options as the topmost layer of settings.
+impl Strings for Serve {
+    fn get(&self, name: &str) -> Option<String> {
+        match name {
+            "listen" => self.listen.clone(),
+            "admin" => self.admin.clone(),
+            "data" => self.data.clone(),
+            "node" => self.node.clone(),
+            "tls_cert" => self.tls_cert.clone(),
+            "tls_key" => self.tls_key.clone(),
+            "trusted_proxy" => (!self.trusted_proxy.is_empty()).then(|| self.trusted_proxy.join(",")),
+            "admin_token_file" => self.admin_token_file.clone(),
+            "cores" => self.cores.clone(),
+            "connections" => self.connections.clone(),
+            "drain_ms" => self.drain_ms.clone(),
+            _ => None,
+        }
+    }
+
+    fn spell(&self, name: &str) -> String {
+        format!("--{}", name.replace('_', "-"))
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct New {
+    /// Name of the app and of its folder
+    pub(crate) name: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Build {
+    /// The app's folder
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+}

@@ -1,0 +1,112 @@
+use std::{io, process::ExitCode};
+
+use platform::{LoadError, MANIFEST_FILE};
+use server::{BuildError, ConfigError, ReloadError, RunError};
+
+/// Why a command ended: what is wrong, what to do about it, and whose fault it is (the exit code, after sysexits.h).
+#[derive(Debug)]
+pub(crate) struct Failure {
+    kind: Kind,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The command line, a variable or the operator's file: 64.
+    Usage,
+    /// The app: its manifest, its build, its component: 65.
+    App,
+    /// Something outside that is not there or is taken: 69.
+    Unavailable,
+    /// Our own: 70.
+    Bug,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self.kind {
+            Kind::Usage => 64,
+            Kind::App => 65,
+            Kind::Unavailable => 69,
+            Kind::Bug => 70,
+        })
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        let failure = Self::new(Kind::App, error.to_string());
+        match error {
+            LoadError::NoFolder(_) => Self { kind: Kind::Usage, ..failure }
+                .help("name an app's folder; `wakeline new NAME` makes one"),
+            LoadError::NoManifest(_) => Self { kind: Kind::Usage, ..failure }
+                .help(format!("`wakeline new NAME` makes an app; for an existing one, add a {MANIFEST_FILE} (it may be empty)")),
+            LoadError::Unreadable { .. } => Self { kind: Kind::Unavailable, ..failure },
+            LoadError::NoAssets { .. } => failure.help("make the folder, or remove the key"),
+            LoadError::Manifest(_) => failure,
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Kind::Usage, error.to_string())
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        let failure = |kind| Self::new(kind, error.to_string());
+        match &error {
+            BuildError::Listen { addr, source } if source.kind() == io::ErrorKind::AddrInUse => {
+                let host = addr.ip();
+                failure(Kind::Unavailable).help(format!(
+                    "another program listens there, perhaps another `wakeline`: stop it, or take a free port with `--listen {host}:0`"
+                ))
+            }
+            BuildError::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                failure(Kind::Unavailable).help("ports below 1024 need privileges: take a higher one")
+            }
+            BuildError::Listen { .. } => {
+                failure(Kind::Unavailable).help("is the address one of this machine's?")
+            }
+            BuildError::App(_) | BuildError::TwoApps { .. } => failure(Kind::App),
+            BuildError::NoComponent { .. } => failure(Kind::App).help("`wakeline build DIR` builds it"),
+            BuildError::Component { .. } => failure(Kind::App),
+            BuildError::Config(_) | BuildError::Tls(_) | BuildError::Token(_) => failure(Kind::Usage),
+            BuildError::Data { .. } => failure(Kind::Unavailable)
+                .help("is another `wakeline` using the folder? Every node needs its own `--data`"),
+            BuildError::Start(_) => failure(Kind::Unavailable),
+        }
+    }
+}
+
+impl From<ReloadError> for Failure {
+    fn from(error: ReloadError) -> Self {
+        match error {
+            ReloadError::Build(error) => error.into(),
+            ReloadError::Unknown(_) | ReloadError::Stopped => Self::new(Kind::Bug, error.to_string()),
+        }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        Self::new(Kind::Bug, error.to_string())
+            .help("this is a mistake in wakeline itself: please report it with the lines above")
+    }
+}

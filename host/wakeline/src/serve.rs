@@ -1,0 +1,21 @@
+use server::{Config, Env, File, Server, Stop, Strings};
+
+use crate::{cli, failure::Failure, trace, ui};
+
+pub(crate) fn run(arguments: &cli::Serve) -> Result<(), Failure> {
+    trace::init("warn,app=info");
+    let file = arguments.config.as_deref().map(File::load).transpose()?;
+    let mut layers: Vec<&dyn Strings> = vec![arguments, &Env];
+    layers.extend(file.as_ref().map(|file| file as &dyn Strings));
+    let mut config = Config::from_layers(&layers, &arguments.apps)?;
+    if let Some(file) = &file {
+        config.ceilings = file.ceilings()?;
+    }
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let server = Server::build(config)?;
+    server.run(
+        |ready| ui::listening(scheme, ready.listen, ready.admin),
+        Stop::signals(),
+    )?;
+    Ok(())
+}
