@@ -1,1 +1,39 @@
-fn main() {}
+//! Measures. `cargo xtask bench idle` and `cargo xtask bench wake`; each prints what it did, on what machine, and how.
+//!
+//! Figures are sizes, counts and times side by side in one run: machines differ, and drift.
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
+mod client;
+mod host;
+mod idle;
+mod machine;
+mod node;
+mod wake;
+
+use clap::{Parser, Subcommand};
+
+/// Measures Wakeline.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Subcommand)]
+enum Scenario {
+    /// Resident memory per idle WebSocket session: joined, in a room, recoverable, its handler asleep.
+    Idle(idle::Options),
+    /// What waking an app's code costs, by tier: hot, warm, cold.
+    Wake(wake::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async {
+        match Cli::parse().scenario {
+            Scenario::Idle(options) => idle::run(&options).await,
+            Scenario::Wake(options) => wake::run(&options).await,
+        }
+    })
+}

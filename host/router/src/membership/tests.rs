@@ -6,11 +6,11 @@ use super::Membership;
 use crate::Target;
 
 fn target(rooms: &[&str], except: &[&str]) -> Target {
-    let rooms = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect();
+    let named = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect();
     Target {
         namespace: "/".into(),
-        rooms: rooms(rooms),
-        except: rooms(except),
+        rooms: named(rooms),
+        except: named(except),
     }
 }
 

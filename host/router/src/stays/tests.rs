@@ -7,11 +7,11 @@ use super::{ENDED_STAYS_MAX, Replayed, Stays, replay};
 use crate::{Action, Delivery, Target};
 
 fn to(rooms: &[&str], except: &[&str]) -> Target {
-    let rooms = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect();
+    let named = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect();
     Target {
         namespace: "/".into(),
-        rooms: rooms(rooms),
-        except: rooms(except),
+        rooms: named(rooms),
+        except: named(except),
     }
 }
 

@@ -1,0 +1,89 @@
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use clap::Args;
+use router::{AckToken, Call, CallKind, SocketView};
+use runtime::{CompileLimits, Engine, EngineConfig, Limits, Worker};
+use socketio::EventData;
+
+use crate::{host::Nothing, machine};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Calls measured in each tier.
+    #[arg(long, default_value_t = 1000)]
+    calls: usize,
+    #[arg(long, default_value = "examples/target/wasm32-wasip2/release/bench.wasm")]
+    component: PathBuf,
+}
+
+pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
+    let wasm = std::fs::read(&options.component)
+        .with_context(|| format!("{} (cargo xtask guests builds it)", options.component.display()))?;
+    let cache = std::env::temp_dir().join(format!("wakeline-bench-wake-{}", std::process::id()));
+    let engine = Engine::new(EngineConfig { cache_dir: Some(cache.clone()), ..EngineConfig::default() })?;
+    println!("{}", machine::describe());
+    let begun = Instant::now();
+    let component = engine.compile(wasm.into(), CompileLimits::default()).await?;
+    println!("compiled once, at upload, in {:.0} ms", begun.elapsed().as_secs_f64() * 1e3);
+    let digest = component.digest();
+    let worker = Worker::new(component, Arc::new(Nothing), Limits::default());
+    let far = Instant::now() + Duration::from_secs(3600);
+
+    let mut hot = Vec::new();
+    worker.call(echo()?).await?;
+    for _ in 0..options.calls {
+        hot.push(timed(&worker).await?);
+    }
+    let mut warm = Vec::new();
+    for _ in 0..options.calls {
+        worker.reap(far);
+        anyhow::ensure!(worker.stats().instances == 0, "an instance outlived its idle time");
+        warm.push(timed(&worker).await?);
+    }
+    drop(worker);
+    let mut cold = Vec::new();
+    for _ in 0..options.calls {
+        let begun = Instant::now();
+        let component = engine.load(digest).context("the compile cache lost the component")?;
+        let worker = Worker::new(component, Arc::new(Nothing), Limits::default());
+        worker.call(echo()?).await?;
+        cold.push(begun.elapsed());
+    }
+    println!("one echo event, {} times a tier; µs        p50      p99      max", options.calls);
+    print("hot:  an instance with its memory waits", &mut hot);
+    print("warm: compiled code mapped, no instance", &mut warm);
+    print("cold: nothing; compiled code on disk   ", &mut cold);
+    _ = std::fs::remove_dir_all(cache);
+    Ok(())
+}
+
+async fn timed(worker: &Worker) -> anyhow::Result<Duration> {
+    let call = echo()?;
+    let begun = Instant::now();
+    let effects = worker.call(call).await?;
+    let took = begun.elapsed();
+    anyhow::ensure!(effects.len() == 1, "an echo is one ack, not {effects:?}");
+    Ok(took)
+}
+
+fn echo() -> anyhow::Result<Call> {
+    let id: Arc<str> = "socket".into();
+    let socket =
+        SocketView { id: id.clone(), namespace: "/".into(), rooms: vec![id].into(), state: bytes::Bytes::new() };
+    let data = EventData::event("echo", r#"["0123456789012345678901234567890123456789"]"#, Vec::new())?;
+    Ok(Call { socket: Some(socket), kind: CallKind::Event { data, ack: Some(AckToken(1)) } })
+}
+
+fn print(tier: &str, times: &mut [Duration]) {
+    times.sort_unstable();
+    let at = |share: f64| {
+        let index = ((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1));
+        times.get(index).map_or(0.0, |time| time.as_secs_f64() * 1e6)
+    };
+    println!("{tier} {:8.1} {:8.1} {:8.1}", at(0.5), at(0.99), at(1.0));
+}
