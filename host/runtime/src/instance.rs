@@ -43,12 +43,17 @@ struct Guest {
     instance: wasmtime::component::Instance,
     functions: Functions,
     // Typed at first use: checking a type costs more than a call.
-    connect: Option<TypedFunc<(Arc<str>, HandshakeArg), (Result<(), Refusal>,)>>,
-    event: Option<TypedFunc<(Arc<str>, EventArg, Option<String>), (Result<(), Error>,)>>,
-    disconnect: Option<TypedFunc<(Arc<str>, ReasonArg), (Result<(), Error>,)>>,
-    ack: Option<TypedFunc<(Arc<str>, Arc<str>, OutcomeArg), (Result<(), Error>,)>>,
-    timer: Option<TypedFunc<(String, Vec<u8>), (Result<(), Error>,)>>,
+    connect: Option<Handler<(SocketId, HandshakeArg), Refusal>>,
+    event: Option<Handler<(SocketId, EventArg, Option<String>), Error>>,
+    disconnect: Option<Handler<(SocketId, ReasonArg), Error>>,
+    ack: Option<Handler<(SocketId, Arc<str>, OutcomeArg), Error>>,
+    timer: Option<Handler<(String, Vec<u8>), Error>>,
 }
+
+type SocketId = Arc<str>;
+
+/// An exported function, `func(P) -> result<_, E>`.
+type Handler<P, E> = TypedFunc<P, (Result<(), E>,)>;
 
 impl Instance {
     /// Instantiates. A guest's start code runs under the limits of a call.

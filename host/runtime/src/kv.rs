@@ -1,3 +1,8 @@
+#![expect(
+    clippy::option_option,
+    reason = "each level has a meaning of its own, told where it stands"
+)]
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
@@ -21,7 +26,7 @@ struct Entry {
 }
 
 impl KvTransaction {
-    /// The value as this call sees it; `None` if the store has to be asked first.
+    /// The value as this call sees it; `None` if the store has to be asked first, `Some(None)` if there is none.
     pub(crate) fn get(&self, bucket: &Arc<str>, key: &str) -> Option<Option<Bytes>> {
         let entry = self.entries.get(&(Arc::clone(bucket), key.to_owned()))?;
         if let Some(written) = &entry.write {

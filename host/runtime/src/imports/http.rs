@@ -170,14 +170,14 @@ pub(crate) fn is_public(ip: IpAddr) -> bool {
                 || a >= 240
                 || matches!(ip.octets(), [192, 0, 0, _]))
         }
-        IpAddr::V6(ip) => match embedded(ip) {
-            Some(inner) => is_public(inner),
-            // Only global unicast, 2000::/3, is public; documentation 2001:db8::/32 is not.
-            None => {
+        IpAddr::V6(ip) => embedded(ip).map_or_else(
+            || {
+                // Only global unicast, 2000::/3, is public; documentation 2001:db8::/32 is not.
                 let [first, second, ..] = ip.segments();
                 first & 0xe000 == 0x2000 && !(first == 0x2001 && second == 0xdb8)
-            }
-        },
+            },
+            is_public,
+        ),
     }
 }
 
@@ -186,14 +186,12 @@ fn embedded(ip: Ipv6Addr) -> Option<IpAddr> {
     if let Some(mapped) = ip.to_ipv4_mapped() {
         return Some(mapped.into());
     }
-    let [a, b, c, d, e, f, g, h] = ip.segments();
     let from = |high: u16, low: u16| {
-        let ([w, x], [y, z]) = (high.to_be_bytes(), low.to_be_bytes());
-        IpAddr::from([w, x, y, z])
+        let address = (u32::from(high) << 16) | u32::from(low);
+        Some(IpAddr::V4(address.into()))
     };
-    match (a, b) {
-        (0x64, 0xff9b) if (c, d, e, f) == (0, 0, 0, 0) => Some(from(g, h)),
-        (0x2002, _) => Some(from(b, c)),
+    match ip.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => from(high, low),
         _ => None,
     }
 }

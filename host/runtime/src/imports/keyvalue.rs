@@ -153,14 +153,13 @@ impl State {
     async fn read(&mut self, bucket: &Arc<str>, key: &str) -> Answer<Option<Bytes>> {
         check_key(key)?;
         self.transaction.admit_read(&self.limits)?;
-        let value = match self.transaction.kv.get(bucket, key) {
-            Some(known) => known,
-            None => {
-                let stored = self.host.kv_get(bucket, key).await.map_err(other)?;
-                let value = stored.as_ref().map(|(value, _)| value.clone());
-                self.transaction.kv.record(bucket, key, stored);
-                value
-            }
+        let value = if let Some(known) = self.transaction.kv.get(bucket, key) {
+            known
+        } else {
+            let stored = self.host.kv_get(bucket, key).await.map_err(other)?;
+            let value = stored.as_ref().map(|(value, _)| value.clone());
+            self.transaction.kv.record(bucket, key, stored);
+            value
         };
         self.transaction
             .admit_bytes(value.as_ref().map_or(0, Bytes::len), &self.limits)?;

@@ -61,7 +61,7 @@ impl sockets::Host for State {
                 "emit-with-ack: token is longer than {NAME_BYTES_MAX} bytes"
             )));
         }
-        let socket = self.name("emit-with-ack: socket", socket)?;
+        let socket = self.name("emit-with-ack: socket", &socket)?;
         let data = event_data(event)?;
         self.transaction.push(Effect::EmitWithAck {
             socket,
@@ -76,7 +76,7 @@ impl sockets::Host for State {
         self.admit(target_bytes(&target) + rooms.iter().map(String::len).sum::<usize>())?;
         let effect = Effect::Join {
             target: self.target(target)?,
-            rooms: self.rooms("rooms", rooms)?,
+            rooms: self.rooms("rooms", &rooms)?,
         };
         self.transaction.push(effect);
         Ok(())
@@ -86,7 +86,7 @@ impl sockets::Host for State {
         self.admit(target_bytes(&target) + rooms.iter().map(String::len).sum::<usize>())?;
         let effect = Effect::Leave {
             target: self.target(target)?,
-            rooms: self.rooms("rooms", rooms)?,
+            rooms: self.rooms("rooms", &rooms)?,
         };
         self.transaction.push(effect);
         Ok(())
@@ -181,8 +181,8 @@ impl State {
                 ));
             }
         };
-        let rooms = self.rooms("target.rooms", target.rooms)?;
-        let except = self.rooms("target.except", target.except)?;
+        let rooms = self.rooms("target.rooms", &target.rooms)?;
+        let except = self.rooms("target.except", &target.except)?;
         Ok(Target {
             namespace,
             rooms,
@@ -190,25 +190,25 @@ impl State {
         })
     }
 
-    fn rooms(&self, what: &str, rooms: Vec<String>) -> Answer<Vec<Room>> {
+    fn rooms(&self, what: &str, rooms: &[String]) -> Answer<Vec<Room>> {
         if rooms.len() > ROOMS_MAX {
             return Err(invalid(format!(
                 "{what}: {} rooms; at most {ROOMS_MAX}",
                 rooms.len()
             )));
         }
-        rooms.into_iter().map(|room| self.name(what, room)).collect()
+        rooms.iter().map(|room| self.name(what, room)).collect()
     }
 
-    fn name(&self, what: &str, name: String) -> Answer<Room> {
+    fn name(&self, what: &str, name: &str) -> Answer<Room> {
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
             return Err(invalid(format!("{what}: a name has 1 to {NAME_BYTES_MAX} bytes")));
         }
         // The most frequent target is the own socket's room: shared, not copied.
         Ok(self
             .transaction
-            .own(&name)
-            .map_or_else(|| name.as_str().into(), |socket| Arc::clone(&socket.id)))
+            .own(name)
+            .map_or_else(|| name.into(), |socket| Arc::clone(&socket.id)))
     }
 }
 

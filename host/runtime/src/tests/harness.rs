@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct World {
     pub(crate) kv: Mutex<BTreeMap<(String, String), (Bytes, u64)>>,
     pub(crate) timers: Mutex<Vec<TimerChange>>,
-    pub(crate) lines: Mutex<Vec<(LogLevel, String, String, Option<String>)>>,
+    pub(crate) lines: Mutex<Vec<Line>>,
     pub(crate) config: Arc<BTreeMap<String, String>>,
     pub(crate) http: Vec<String>,
     pub(crate) private: bool,
@@ -31,6 +31,9 @@ pub(crate) struct World {
     pub(crate) rivals: Mutex<Vec<(&'static str, &'static str)>>,
     pub(crate) refuse_commits: bool,
 }
+
+/// Level, context, text, socket.
+pub(crate) type Line = (LogLevel, String, String, Option<String>);
 
 impl World {
     pub(crate) fn value(&self, key: &str) -> Option<String> {
@@ -49,11 +52,11 @@ impl World {
     }
 
     pub(crate) fn log(&self) -> String {
-        self.lines
-            .lock()
+        let lines = self.lines.lock();
+        let texts = lines
             .iter()
-            .map(|(_, context, line, _)| format!("{context}: {line}\n"))
-            .collect()
+            .map(|(_, context, line, _)| [context, ": ", line, "\n"].concat());
+        texts.collect()
     }
 
     fn write(&self, commit: Commit) -> Result<(), CommitError> {
@@ -245,7 +248,7 @@ pub(crate) fn config(cache_dir: Option<PathBuf>) -> EngineConfig {
 
 pub(crate) const COMPILE_LIMITS: CompileLimits = CompileLimits {
     wasm_bytes_max: 50 << 20,
-    time_max: Duration::from_secs(120),
+    time_max: Duration::from_mins(2),
 };
 
 pub(crate) async fn component(guest: &str) -> Component {
