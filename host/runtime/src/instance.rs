@@ -38,6 +38,7 @@ pub(crate) struct Failed {
     pub(crate) spent: bool,
 }
 
+#[expect(clippy::type_complexity, reason = "the handlers are spelled as in the WIT")]
 struct Guest {
     store: Store<State>,
     instance: wasmtime::component::Instance,
