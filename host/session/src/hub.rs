@@ -16,7 +16,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::{
     AppEntry, AppStats, PollBody, Refusal, Shards, ids,
     record::Home,
-    session::Link,
+    session::{Link, Session},
     shards::Work,
     socket::Phase,
     state::{SessionKey, SocketKey, State, Task},
@@ -83,7 +83,7 @@ impl Hub {
     async fn poll_here(&self, app: &str, sid: &str) -> Result<PollBody, Refusal> {
         let (send, receive) = oneshot::channel();
         let (key, poll) = self.with(|state, now| {
-            let key = state.find(app, sid)?;
+            let key = state.living(app, sid, now)?;
             let session = state.sessions.get_mut(key).ok_or(Refusal::SessionUnknown)?;
             let Link::Engine(engine) = &mut session.link else {
                 return Err(Refusal::BadRequest);
@@ -113,7 +113,7 @@ impl Hub {
         self.at_home(app, sid, |hub, app, sid| {
             Box::pin(async move {
                 let key = hub.with(|state, now| {
-                    let key = state.find(&app, &sid)?;
+                    let key = state.living(&app, &sid, now)?;
                     let session = state.sessions.get_mut(key).ok_or(Refusal::SessionUnknown)?;
                     let Link::Engine(engine) = &mut session.link else {
                         return Err(Refusal::BadRequest);
@@ -133,7 +133,7 @@ impl Hub {
         let done = self.at_home(app, sid, |hub, app, sid| {
             Box::pin(async move {
                 hub.with(|state, now| {
-                    let key = state.find(&app, &sid)?;
+                    let key = state.living(&app, &sid, now)?;
                     if let Some(session) = state.sessions.get_mut(key) {
                         session.close(CloseReason::ParseError, now);
                     }
@@ -148,7 +148,7 @@ impl Hub {
     /// Whether `sid` is a living session of `app`: asked before a 101 and for odd methods.
     pub fn check(&self, app: &str, sid: &str) -> LocalBoxFuture<'static, Result<(), Refusal>> {
         self.at_home(app, sid, |hub, app, sid| {
-            Box::pin(async move { hub.with(|state, _| state.find(&app, &sid).map(drop)) })
+            Box::pin(async move { hub.with(|state, now| state.living(&app, &sid, now).map(drop)) })
         })
     }
 
@@ -262,8 +262,17 @@ impl Hub {
 }
 
 impl State {
-    /// The living session `sid`, if it is one of `app`.
-    pub(crate) fn find(&self, app: &str, sid: &str) -> Result<SessionKey, Refusal> {
+    /// The living session `sid`, if it is one of `app`. One whose time is over by now does not live, even if its timer has
+    /// not rung yet.
+    pub(crate) fn living(&mut self, app: &str, sid: &str, now: Instant) -> Result<SessionKey, Refusal> {
+        let key = self.find(app, sid)?;
+        if self.sessions.get(key).and_then(Session::timeout).is_some_and(|due| due <= now) {
+            self.fire_session(key, now);
+        }
+        self.find(app, sid)
+    }
+
+    fn find(&self, app: &str, sid: &str) -> Result<SessionKey, Refusal> {
         let key = *self.sids.get(sid).ok_or(Refusal::SessionUnknown)?;
         match self.sessions.get(key) {
             Some(session) if *session.app.name == *app => Ok(key),

@@ -123,7 +123,7 @@ impl Hub {
     /// Attaches an upgrading WebSocket; on the session's home thread (see [`Shards::run_at_home`]).
     pub fn attach_websocket(&self, app: &str, sid: &str) -> Result<WsPort, Refusal> {
         self.with(|state, now| {
-            let key = state.find(app, sid)?;
+            let key = state.living(app, sid, now)?;
             let session = state.sessions.get_mut(key).ok_or(Refusal::SessionUnknown)?;
             let Link::Engine(engine) = &mut session.link else {
                 return Err(Refusal::BadRequest);

@@ -3,9 +3,11 @@ use std::{
     collections::VecDeque,
     rc::Rc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 /// What a transport must do for its WebSocket now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,11 @@ struct Inner {
     frames: VecDeque<Outgoing>,
     bytes: usize,
     closed: bool,
+    /// Nothing but the first `free` frames is given out before this time.
+    held: Option<Instant>,
+    free: usize,
+    /// Someone will wake the writer when that time has come.
+    releasing: bool,
     /// Set by the writer when it found nothing; ended by the next push.
     writer: Option<Waker>,
 }
@@ -44,9 +51,30 @@ impl Outbox {
         inner.closed = matches!(frame, Outgoing::Close(_));
         inner.bytes += frame.size();
         inner.frames.push_back(frame);
-        if let Some(writer) = inner.writer.take() {
-            writer.wake();
+        match inner.held.filter(|until| Instant::now() < *until) {
+            None => inner.wake(),
+            Some(_) if inner.releasing => {}
+            Some(until) => {
+                inner.releasing = true;
+                let held = self.clone();
+                tokio::task::spawn_local(async move {
+                    tokio::time::sleep_until(until).await;
+                    let mut inner = held.0.borrow_mut();
+                    inner.releasing = false;
+                    inner.wake();
+                });
+            }
         }
+    }
+
+    /// Gives out what it has, and what comes next not before [`AFTER_CONNECT`] has passed.
+    ///
+    /// A client that attaches a listener for its first event only when it has seen its CONNECT (in a later turn of its
+    /// loop, as clients with promises do) misses an event that arrives in the same read.
+    pub(crate) fn hold(&self) {
+        let mut inner = self.0.borrow_mut();
+        inner.held = Some(Instant::now() + AFTER_CONNECT);
+        inner.free = inner.frames.len();
     }
 
     /// Forgets what waits and closes with `code`: for a client that is too slow to be told anything else.
@@ -67,20 +95,50 @@ impl Outbox {
 
     pub(crate) fn poll_pop(&self, cx: &mut Context<'_>) -> Poll<Outgoing> {
         let mut inner = self.0.borrow_mut();
+        if inner.is_held() {
+            inner.wait(cx);
+            return Poll::Pending;
+        }
         if let Some(frame) = inner.frames.pop_front() {
+            inner.free = inner.free.saturating_sub(1);
             inner.bytes -= frame.size();
             if inner.frames.is_empty() && inner.frames.capacity() > FRAMES_KEPT {
                 inner.frames = VecDeque::new();
             }
             return Poll::Ready(frame);
         }
-        match &mut inner.writer {
-            Some(writer) => writer.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
+        inner.wait(cx);
         Poll::Pending
     }
 }
+
+impl Inner {
+    /// Whether the next frame must wait for its time.
+    fn is_held(&mut self) -> bool {
+        let Some(until) = self.held else { return false };
+        if Instant::now() < until {
+            return self.free == 0;
+        }
+        self.held = None;
+        false
+    }
+
+    fn wait(&mut self, cx: &Context<'_>) {
+        match &mut self.writer {
+            Some(writer) => writer.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+    }
+
+    fn wake(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            writer.wake();
+        }
+    }
+}
+
+/// How long a client has to read its CONNECT before more follows.
+const AFTER_CONNECT: Duration = Duration::from_millis(5);
 
 /// Room for frames that an idle outbox may keep: a burst's memory is given back.
 const FRAMES_KEPT: usize = 4;

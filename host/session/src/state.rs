@@ -296,7 +296,7 @@ impl State {
         self.tasks.push(Task::Rearm);
     }
 
-    fn fire_session(&mut self, key: SessionKey, now: Instant) {
+    pub(crate) fn fire_session(&mut self, key: SessionKey, now: Instant) {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };

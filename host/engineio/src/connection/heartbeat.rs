@@ -1,4 +1,4 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::settings::Settings;
 
@@ -10,6 +10,9 @@ pub(super) enum Heartbeat {
     /// A ping was sent; its pong must come before this time.
     Asked(Instant),
 }
+
+/// A ping that is later than this was held up by more than a timer.
+const LATE_MAX: Duration = Duration::from_millis(20);
 
 /// What a time-out asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,8 +38,11 @@ impl Heartbeat {
             return None;
         }
         match self {
-            Self::Quiet(_) => {
-                *self = Self::Asked(now + settings.ping_timeout);
+            Self::Quiet(due) => {
+                // The pong is due counted from when the ping was, so that a clock's grain adds nothing; but a
+                // process that slept is not to find all its clients dead.
+                let asked = if now.duration_since(*due) <= LATE_MAX { *due } else { now };
+                *self = Self::Asked(asked + settings.ping_timeout);
                 Some(Beat::Ping)
             }
             Self::Asked(_) => Some(Beat::Dead),
