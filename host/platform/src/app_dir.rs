@@ -1,6 +1,6 @@
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use crate::{Ceilings, Manifest, ManifestErrors};
@@ -75,7 +75,7 @@ impl AppDir {
             .collect();
         watch.push(manifest_path.clone());
         Ok(Self {
-            component: absolute.join(&manifest.component),
+            component: resolve(&absolute, &manifest.component),
             dir: absolute,
             manifest_path,
             manifest,
@@ -83,4 +83,17 @@ impl AppDir {
             watch,
         })
     }
+}
+
+/// `..` is taken out, for the sake of messages: the folder is canonical, so that it means what it says.
+fn resolve(dir: &Path, path: &str) -> PathBuf {
+    let mut resolved = dir.to_owned();
+    for part in Path::new(path).components() {
+        match part {
+            Component::ParentDir => _ = resolved.pop(),
+            Component::CurDir => {}
+            part => resolved.push(part),
+        }
+    }
+    resolved
 }

@@ -43,7 +43,7 @@ pub enum BuildError {
     #[error(transparent)]
     Tls(#[from] transport::TlsError),
     /// The address is taken, forbidden or not this machine's.
-    #[error("cannot listen on {addr}: {source}")]
+    #[error("cannot listen on {addr}: {}", listen_reason(source))]
     Listen { addr: SocketAddr, source: io::Error },
     /// The folder is in use, full, or not ours.
     #[error("cannot use the data folder {}: {reason}", path.display())]
@@ -51,6 +51,16 @@ pub enum BuildError {
     /// The machine refuses threads, memory or signals.
     #[error("cannot start: {0}")]
     Start(String),
+}
+
+/// The common reasons in plain words.
+fn listen_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "the port is taken".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "the address is not this machine's".to_owned(),
+        io::ErrorKind::PermissionDenied => "this user may not".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// One app on this node: what stays when its version changes. Shared by all cores.

@@ -181,9 +181,14 @@ impl Layers<'_> {
 
     fn missing(&self, given: &str, missing: &str) -> ConfigError {
         let place = self.find(given).map(|(_, place)| place).unwrap_or_default();
+        let missing = self
+            .0
+            .first()
+            .map(|layer| layer.spell(missing))
+            .unwrap_or_default();
         ConfigError {
             place,
-            problem: format!("is of no use without {}", missing.replace('_', "-")),
+            problem: format!("is of no use without {missing}"),
         }
     }
 }

@@ -20,7 +20,7 @@ pub use apps::{BuildError, check_component};
 pub use config::{Admin, Config, ConfigError, TlsFiles};
 pub use layers::{Env, File, Strings};
 pub use logs::{LogLevel, LogLine, Origin};
-pub use server::{Handle, Ready, ReloadError, RunError, Server};
+pub use server::{Handle, Ready, ReloadError, RunError, Server, check_listen};
 pub use signals::Stop;
 pub use token::TokenError;
 

@@ -12,9 +12,11 @@ use crate::{
 };
 
 pub(crate) fn run(arguments: &cli::Dev) -> Result<(), Failure> {
-    trace::init("warn,app=off");
+    trace::init("warn,app=off,session::call=error");
     let listen = listen_address(&arguments.listen)?;
     let app = AppDir::load(&arguments.dir, &Ceilings::none())?;
+    // Before the build, which may take a minute.
+    server::check_listen(listen)?;
     // npm waits for the network while cargo compiles.
     let client = thread::spawn(client::fetch);
     build::build(&app)?;

@@ -86,7 +86,8 @@ impl From<BuildError> for Failure {
             }
             BuildError::App(_) | BuildError::TwoApps { .. } => failure(Kind::App),
             BuildError::NoComponent { .. } => failure(Kind::App).help("`wakeline build DIR` builds it"),
-            BuildError::Component { .. } => failure(Kind::App),
+            BuildError::Component { .. } => failure(Kind::App)
+                .help("a handler is a component of the world wakeline:app/app; `wakeline new NAME` makes one to compare with"),
             BuildError::Config(_) | BuildError::Tls(_) | BuildError::Token(_) => failure(Kind::Usage),
             BuildError::Data { .. } => failure(Kind::Unavailable)
                 .help("is another `wakeline` using the folder? Every node needs its own `--data`"),

@@ -3,7 +3,7 @@ use server::{Config, Env, File, Server, Stop, Strings};
 use crate::{cli, failure::Failure, trace, ui};
 
 pub(crate) fn run(arguments: &cli::Serve) -> Result<(), Failure> {
-    trace::init("warn,app=info");
+    trace::init("warn,app=info,session::call=error");
     let file = arguments.config.as_deref().map(File::load).transpose()?;
     let mut layers: Vec<&dyn Strings> = vec![arguments, &Env];
     layers.extend(file.as_ref().map(|file| file as &dyn Strings));
