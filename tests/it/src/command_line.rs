@@ -105,7 +105,7 @@ fn a_component_of_another_world_is_refused_with_what_it_lacks() {
 
 #[test]
 fn a_build_that_fails_says_which_command_and_where() {
-    let directory = app_with("[build]\ncommand = \"echo what the compiler says; exit 7\"\n");
+    let directory = app_with("name = \"x\"\n[build]\ncommand = \"echo what the compiler says; exit 7\"\n");
     check(
         &["build"],
         directory.path(),

@@ -66,7 +66,7 @@ const HOUSE: &[Room] = &[
             "getrandom",
             "postcard",
             "serde_json",
-            "slab",
+            "slotmap",
             "tokio",
         ],
     },
@@ -74,7 +74,7 @@ const HOUSE: &[Room] = &[
         name: "wakeline-transport",
         rooms: &["wakeline-engineio", "wakeline-session"],
         libraries: &[
-            "async-compression",
+            "flate2",
             "futures-util",
             "http",
             "http-body-util",
@@ -82,8 +82,6 @@ const HOUSE: &[Room] = &[
             "hyper-tungstenite",
             "hyper-util",
             "rustls",
-            "rustls-pemfile",
-            "socket2",
             "tokio",
             "tokio-rustls",
         ],
@@ -109,7 +107,7 @@ const HOUSE: &[Room] = &[
     Room {
         name: "wakeline-platform",
         rooms: &["wakeline-backplane"],
-        libraries: &["serde_json", "sha2", "toml"],
+        libraries: &["toml"],
     },
     // Where all rooms meet; it may know them all, and what it needs to serve.
     Room {
@@ -136,6 +134,7 @@ const HOUSE: &[Room] = &[
             "sha2",
             "socket2",
             "tokio",
+            "toml",
         ],
     },
     Room {
