@@ -25,10 +25,17 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let wasm = std::fs::read(&options.component)
         .with_context(|| format!("{} (cargo xtask guests builds it)", options.component.display()))?;
     let cache = std::env::temp_dir().join(format!("wakeline-bench-wake-{}", std::process::id()));
-    let engine = Engine::new(EngineConfig { cache_dir: Some(cache.clone()), ..EngineConfig::default() })?;
+    let engine = Engine::new(EngineConfig {
+        instances_max: 100,
+        calls_max: 100,
+        memory_bytes_max: 64 << 20,
+        cache_dir: Some(cache.clone()),
+        compile_threads: 1,
+        compile_queue_max: 1,
+    })?;
     println!("{}", machine::describe());
     let begun = Instant::now();
-    let component = engine.compile(wasm.into(), CompileLimits::default()).await?;
+    let component = engine.compile(wasm.into(), CompileLimits { wasm_bytes_max: 64 << 20, time_max: Duration::from_secs(120) }).await?;
     println!("compiled once, at upload, in {:.0} ms", begun.elapsed().as_secs_f64() * 1e3);
     let digest = component.digest();
     let worker = Worker::new(component, Arc::new(Nothing), Limits::default());
