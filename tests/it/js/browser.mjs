@@ -43,8 +43,9 @@ const say = async ({ page }, text) => {
   await page.fill("#text", text);
   await page.press("#text", "Enter");
 };
-const hears = ({ page }, text, timeout = 15_000) =>
-  page.locator("#messages .bubble", { hasText: text }).first().waitFor({ timeout });
+// Exactly: a string would match in any case.
+const bubble = ({ page }, text) => page.locator("#messages .bubble", { hasText: new RegExp(text) }).first();
+const hears = (window, text, timeout = 15_000) => bubble(window, text).waitFor({ timeout });
 
 const ada = await open("Ada");
 const ben = await open("Ben");
@@ -59,8 +60,8 @@ await hears(ben, "hello from Ada");
 await say(ben, "hello Ada, this is Ben");
 await hears(ada, "hello Ada, this is Ben");
 // A picture travels as a binary attachment.
-const dot = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
-await ada.page.setInputFiles("#image", { name: "dot.png", mimeType: "image/png", buffer: dot });
+const picture = await ada.page.screenshot({ clip: { x: 0, y: 0, width: 320, height: 160 } });
+await ada.page.setInputFiles("#image", { name: "picture.png", mimeType: "image/png", buffer: picture });
 await ben.page.locator("#messages .bubble img").first().waitFor();
 await ada.page.screenshot({ path: `${SCREENSHOTS}/chat-ada.png` });
 
@@ -71,8 +72,8 @@ let round = 0;
 for (let loud = false; !loud; round += 1) {
   assert.ok(performance.now() - from < 120_000, "the edited handler never took over");
   await say(ben, `whisper ${round}`);
-  await ada.page.locator("#messages .bubble", { hasText: new RegExp(`whisper ${round}$`, "i") }).first().waitFor();
-  loud = (await ada.page.locator("#messages .bubble", { hasText: `WHISPER ${round}` }).count()) > 0;
+  await hears(ada, `(whisper|WHISPER) ${round}$`);
+  loud = await bubble(ada, `WHISPER ${round}$`).isVisible();
   if (!loud) await ada.page.waitForTimeout(200);
 }
 const seconds = ((performance.now() - from) / 1000).toFixed(1);

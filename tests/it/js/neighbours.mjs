@@ -1,24 +1,25 @@
 // Two apps attack the node with all that a handler can do; the third one's round trips are timed.
 import { assert, call, client, connected, figure, leave, once, upTo } from "./lib.mjs";
 
-const ROUND_TRIPS = 300;
+const SPELL_MS = 5000;
 const ATTACKS = ["loop", "hog", "unreachable", "overflow", "emit-flood", "emit-big", "log-flood", "read-flood", "print-flood"];
 
 const bench = await connected({ path: "/bench/socket.io/" });
 
 async function measure() {
   const times = [];
-  for (const n of upTo(ROUND_TRIPS)) {
-    const from = performance.now();
-    assert.equal(await call(bench, "echo", n), n);
+  const end = performance.now() + SPELL_MS;
+  for (let from = performance.now(); from < end; from = performance.now()) {
+    assert.equal(await call(bench, "echo", from), from);
     times.push(performance.now() - from);
+    // A person, not a benchmark: the attackers live in this process as well.
+    await new Promise((resolve) => setTimeout(resolve, 5));
   }
   times.sort((a, b) => a - b);
   const at = (share) => times[Math.floor(share * (times.length - 1))].toFixed(1);
-  return { p50: at(0.5), p99: at(0.99), worst: at(1) };
+  return { trips: times.length, p50: at(0.5), p99: at(0.99), worst: at(1) };
 }
 
-await measure();
 const calm = await measure();
 
 // Each attacker starts over when its connection ends, and attacks as soon as its last attack is over.
@@ -39,11 +40,10 @@ const attackers = [
   ...upTo(4).map(() => attack("probe", [["flood", 900], ["flood", 100_000], ["regret"]])),
 ];
 const stormy = await measure();
-const again = await measure();
 over = true;
 await Promise.all(attackers);
 assert.ok(attacks > 20, `${attacks} attacks`);
-const line = ({ p50, p99, worst }) => `p50 ${p50} ms, p99 ${p99} ms, worst ${worst} ms`;
-figure(`neighbours: a third app's round trips in calm: ${line(calm)}; under ${attacks} attacks by two apps: ${line(stormy)}; then ${line(again)}`);
+const line = ({ trips, p50, p99, worst }) => `${trips} trips, p50 ${p50} ms, p99 ${p99} ms, worst ${worst} ms`;
+figure(`neighbours: a third app's round trips in calm: ${line(calm)}; under ${attacks} attacks by two apps: ${line(stormy)}`);
 leave();
 process.exit(0);

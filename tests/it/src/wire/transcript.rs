@@ -84,6 +84,7 @@ impl<'a> Stage<'a> {
                     .map_err(|error| error.to_string())?;
             }
             "<" | "<x" => self.frame(name, verb, rest)?,
+            "settle" => std::thread::sleep(Duration::from_millis(200)),
             "drop" => drop(self.connections.remove(name)),
             method => self.request(name, method, rest),
         }
