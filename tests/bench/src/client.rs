@@ -23,7 +23,10 @@ impl Client {
              connection: Upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await?;
-        let mut client = Self { stream, read: BytesMut::new() };
+        let mut client = Self {
+            stream,
+            read: BytesMut::new(),
+        };
         let end = loop {
             if let Some(end) = client.read.windows(4).position(|window| window == b"\r\n\r\n") {
                 break end;
@@ -99,7 +102,10 @@ impl Client {
 /// Where the payload of an unmasked frame starts, and its length.
 fn frame(bytes: &[u8]) -> Option<(usize, usize)> {
     match bytes.get(1)? & 0x7f {
-        126 => Some((4, usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])))),
+        126 => Some((
+            4,
+            usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])),
+        )),
         127 => {
             let length: [u8; 8] = bytes.get(2..10)?.try_into().ok()?;
             Some((10, usize::try_from(u64::from_be_bytes(length)).ok()?))

@@ -21,7 +21,10 @@ const WARM_UP: usize = 500;
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let node = Node::start(&options.app).await?;
     println!("{}", machine::describe());
-    println!("opening {WARM_UP} sessions to warm up, then {} more", options.sessions);
+    println!(
+        "opening {WARM_UP} sessions to warm up, then {} more",
+        options.sessions
+    );
     let mut warm = open(&node, 0, WARM_UP).await?;
     asleep(&node).await?;
     let before = machine::resident_bytes(node.pid()?)?;
@@ -49,7 +52,9 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
 async fn open(node: &Node, first: usize, count: usize) -> anyhow::Result<Vec<Client>> {
     let opening = (first..first + count).map(|number| async move {
         let mut client = Client::join(node.address, "bench").await?;
-        client.call(&format!(r#"["join","room-{}"]"#, number / 10)).await?;
+        client
+            .call(&format!(r#"["join","room-{}"]"#, number / 10))
+            .await?;
         anyhow::Ok(client)
     });
     let opened: Vec<_> = stream::iter(opening).buffer_unordered(64).collect().await;

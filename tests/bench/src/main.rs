@@ -1,7 +1,11 @@
 //! Measures. `cargo xtask bench idle` and `cargo xtask bench wake`; each prints what it did, on what machine, and how.
 //!
 //! Figures are sizes, counts and times side by side in one run: machines differ, and drift.
-#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a bench prints its figures"
+)]
 
 mod client;
 mod host;
@@ -27,8 +31,20 @@ enum Scenario {
     Wake(wake::Options),
 }
 
-fn main() -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+fn main() -> std::process::ExitCode {
+    match measure() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         match Cli::parse().scenario {

@@ -41,14 +41,26 @@ impl Node {
             .with_context(|| format!("{} does not start", binary.display()))?;
         let mut lines = BufReader::new(child.stdout.take().context("no stdout")?).lines();
         let ready = loop {
-            let Some(line) = lines.next_line().await? else { bail!("wakeline ended before it was ready") };
+            let Some(line) = lines.next_line().await? else {
+                bail!("wakeline ended before it was ready")
+            };
             if let Some(ready) = line.strip_prefix("wakeline: listening on http://") {
                 break ready.to_owned();
             }
         };
-        let (address, admin) = ready.split_once(", admin on http://").context("the ready line names no admin address")?;
-        let token = std::fs::read_to_string(data.0.join("admin-token"))?.trim().to_owned();
-        Ok(Self { child, address: address.parse()?, admin: admin.parse()?, token, _data: data })
+        let (address, admin) = ready
+            .split_once(", admin on http://")
+            .context("the ready line names no admin address")?;
+        let token = std::fs::read_to_string(data.0.join("admin-token"))?
+            .trim()
+            .to_owned();
+        Ok(Self {
+            child,
+            address: address.parse()?,
+            admin: admin.parse()?,
+            token,
+            _data: data,
+        })
     }
 
     pub(crate) fn pid(&self) -> anyhow::Result<u32> {

@@ -35,11 +35,22 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     })?;
     println!("{}", machine::describe());
     let begun = Instant::now();
-    let component = engine.compile(wasm.into(), CompileLimits { wasm_bytes_max: 64 << 20, time_max: Duration::from_secs(120) }).await?;
-    println!("compiled once, at upload, in {:.0} ms", begun.elapsed().as_secs_f64() * 1e3);
+    let component = engine
+        .compile(
+            wasm.into(),
+            CompileLimits {
+                wasm_bytes_max: 64 << 20,
+                time_max: Duration::from_secs(120),
+            },
+        )
+        .await?;
+    println!(
+        "compiled once, at upload, in {:.0} ms",
+        begun.elapsed().as_secs_f64() * 1e3
+    );
     let digest = component.digest();
     let worker = Worker::new(component, Arc::new(Nothing), Limits::default());
-    let far = Instant::now() + Duration::from_secs(3600);
+    let (soon, later) = (Instant::now(), Instant::now() + Duration::from_secs(3600));
 
     let mut hot = Vec::new();
     worker.call(echo()?).await?;
@@ -48,20 +59,30 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     }
     let mut warm = Vec::new();
     for _ in 0..options.calls {
-        worker.reap(far);
-        anyhow::ensure!(worker.stats().instances == 0, "an instance outlived its idle time");
+        // The first marks what is idle, the second drops what was.
+        worker.reap(soon);
+        worker.reap(later);
+        anyhow::ensure!(
+            worker.stats().instances == 0,
+            "an instance outlived its idle time"
+        );
         warm.push(timed(&worker).await?);
     }
     drop(worker);
     let mut cold = Vec::new();
     for _ in 0..options.calls {
         let begun = Instant::now();
-        let component = engine.load(digest).context("the compile cache lost the component")?;
+        let component = engine
+            .load(digest)
+            .context("the compile cache lost the component")?;
         let worker = Worker::new(component, Arc::new(Nothing), Limits::default());
         worker.call(echo()?).await?;
         cold.push(begun.elapsed());
     }
-    println!("one echo event, {} times a tier; µs        p50      p99      max", options.calls);
+    println!(
+        "one echo event, {} times a tier; µs        p50      p99      max",
+        options.calls
+    );
     print("hot:  an instance with its memory waits", &mut hot);
     print("warm: compiled code mapped, no instance", &mut warm);
     print("cold: nothing; compiled code on disk   ", &mut cold);
@@ -80,10 +101,24 @@ async fn timed(worker: &Worker) -> anyhow::Result<Duration> {
 
 fn echo() -> anyhow::Result<Call> {
     let id: Arc<str> = "socket".into();
-    let socket =
-        SocketView { id: id.clone(), namespace: "/".into(), rooms: vec![id].into(), state: bytes::Bytes::new() };
-    let data = EventData::event("echo", r#"["0123456789012345678901234567890123456789"]"#, Vec::new())?;
-    Ok(Call { socket: Some(socket), kind: CallKind::Event { data, ack: Some(AckToken(1)) } })
+    let socket = SocketView {
+        id: id.clone(),
+        namespace: "/".into(),
+        rooms: vec![id].into(),
+        state: bytes::Bytes::new(),
+    };
+    let data = EventData::event(
+        "echo",
+        r#"["0123456789012345678901234567890123456789"]"#,
+        Vec::new(),
+    )?;
+    Ok(Call {
+        socket: Some(socket),
+        kind: CallKind::Event {
+            data,
+            ack: Some(AckToken(1)),
+        },
+    })
 }
 
 fn print(tier: &str, times: &mut [Duration]) {
