@@ -5,7 +5,8 @@
     unreachable_pub,
     unsafe_op_in_unsafe_fn,
     clippy::all,
-    clippy::pedantic
+    clippy::pedantic,
+    reason = "generated code"
 )]
 
 pub mod app {

@@ -104,7 +104,7 @@ fn events(ty: &Type, routes: &[Route]) -> TokenStream {
     quote! {
         fn event(
             __socket: &::wakeline_sdk::Socket,
-            #[allow(unused_mut)] mut __event: ::wakeline_sdk::Event,
+            #[allow(unused_mut, reason = "not every handler answers")] mut __event: ::wakeline_sdk::Event,
         ) -> ::wakeline_sdk::Result<()> {
             match __event.name() {
                 #(#arms)*

@@ -37,37 +37,10 @@ fn a_forbidden_edge_is_found() {
 
 #[test]
 fn long_files_and_tests_within_are_found() {
-    assert_eq!(
-        sizes::check(&file(
-            "host/a.rs",
-            "x();
-"
-            .repeat(400)
-        ))
-        .len(),
-        0
-    );
-    assert_eq!(
-        sizes::check(&file(
-            "host/a.rs",
-            "x();
-"
-            .repeat(401)
-        ))
-        .len(),
-        1
-    );
-    assert_eq!(
-        sizes::check(&file(
-            "host/a.rs",
-            "#[cfg(test)]
-mod tests {
-}
-"
-        ))
-        .len(),
-        1
-    );
+    assert_eq!(sizes::check(&file("host/a.rs", "x();\n".repeat(400))).len(), 0);
+    assert_eq!(sizes::check(&file("host/a.rs", "x();\n".repeat(401))).len(), 1);
+    let within = ["#[cfg(test)]\nmod tests", " {\n}\n"].concat();
+    assert_eq!(sizes::check(&file("host/a.rs", within)).len(), 1);
 }
 
 #[test]

@@ -1,0 +1,31 @@
+use super::*;
+
+#[test]
+fn a_sid_names_its_home() {
+    for shard in [0, 1, 7, 63, 64, SHARDS_MAX as u16 - 1] {
+        let sid = new_sid(shard);
+        assert_eq!(sid.len(), 22);
+        assert_eq!(home_of(&sid), Some(shard));
+    }
+    for bad in [
+        "",
+        "AA",
+        "nope",
+        "ÄÄ34567890123456789012",
+        "A*45678901234567890123",
+    ] {
+        assert_eq!(home_of(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn a_pid_finds_and_proves() {
+    let (secret, id) = (new_secret(), new_socket_id());
+    let pid = pid(&secret, &id);
+    assert_eq!(parse_pid(&pid), Some((secret, id)));
+    for bad in ["", "x", &pid[1..], &format!("{pid}x"), &"ä".repeat(30)] {
+        assert_eq!(parse_pid(bad), None, "{bad}");
+    }
+    assert!(same_secret(&secret, &secret));
+    assert!(!same_secret(&secret, &new_secret()));
+}
