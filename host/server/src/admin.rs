@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::{net::TcpStream, sync::Semaphore};
 
 use self::reply::{Reply, error, json, text};
-use crate::{metrics, server::Handle, token::Token};
+use crate::{Handle, metrics, token::Token};
 
 /// What the admin listener answers from.
 pub(crate) struct Admin {

@@ -141,8 +141,8 @@ impl Version {
 
 /// Compiles an app's component without serving it; answers its digest. Blocking.
 pub fn check_component(app: &AppDir) -> Result<String, BuildError> {
-    let engine = crate::server::checking_engine()?;
-    let component = crate::server::small_runtime()?.block_on(compile(app, &engine))?;
+    let engine = crate::rooms::checking_engine()?;
+    let component = crate::rooms::small_runtime()?.block_on(compile(app, &engine))?;
     Ok(component.digest().to_string())
 }
 

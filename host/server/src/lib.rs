@@ -7,10 +7,12 @@ mod admin;
 mod apps;
 mod code;
 mod core;
+mod handle;
 mod layers;
 mod listen;
 mod logs;
 mod metrics;
+mod rooms;
 mod signals;
 mod store;
 mod timers;
@@ -18,9 +20,11 @@ mod token;
 
 pub use apps::{BuildError, check_component};
 pub use config::{Admin, Config, ConfigError, TlsFiles};
+pub use handle::{Handle, ReloadError};
 pub use layers::{Env, File, Strings};
 pub use logs::{LogLevel, LogLine, Origin};
-pub use server::{Handle, Ready, ReloadError, RunError, Server, check_listen};
+pub use rooms::check_listen;
+pub use server::{Ready, RunError, Server};
 pub use signals::Stop;
 pub use token::TokenError;
 

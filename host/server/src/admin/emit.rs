@@ -11,7 +11,7 @@ use serde_json::{json, value::RawValue};
 use socketio::EventData;
 
 use super::reply::{Reply, error, json, no_app};
-use crate::{apps::Tenant, server::Handle};
+use crate::{Handle, apps::Tenant};
 
 /// `POST /v1/apps/{app}/emit`.
 #[derive(Deserialize)]

@@ -30,7 +30,12 @@ fn check(layers: &[&dyn Strings], expected: &Expect) {
 
 #[test]
 fn defaults() {
-    check(&[], &expect![[""]]);
+    check(
+        &[],
+        &expect![[r#"
+        127.0.0.1:3000 Some(Admin { listen: 127.0.0.1:3001, token_file: None }) Some("wakeline-data") None [] 25s
+    "#]],
+    );
 }
 
 #[test]
@@ -49,19 +54,44 @@ fn the_first_layer_wins() {
         "data = \"/srv\"\ntrusted_proxy = [\"10.0.0.0/8\", \"::1\"]\ndrain_ms = 7",
     )
     .unwrap();
-    check(&[&flags, &env, &file], &expect![[""]]);
+    check(
+        &[&flags, &env, &file],
+        &expect![[r#"
+        0.0.0.0:80 Some(Admin { listen: 127.0.0.1:3001, token_file: None }) Some("/var/lib/w") None ["10.0.0.0/8", "::1"] 5ms
+    "#]],
+    );
 }
 
 #[test]
 fn what_is_wrong_is_named_as_it_was_written() {
     let flags = Given("--", HashMap::from([("listen", "localhost")]));
-    check(&[&flags], &expect![[""]]);
+    check(
+        &[&flags],
+        &expect![[r#"
+        --listen: expected an address and port such as 127.0.0.1:3000, found "localhost"
+    "#]],
+    );
     let env = Given("WAKELINE_", HashMap::from([("cores", "0")]));
-    check(&[&env], &expect![[""]]);
+    check(
+        &[&env],
+        &expect![[r#"
+        WAKELINE_cores: expected a number of threads, at least 1, found "0"
+    "#]],
+    );
     let half = Given("--", HashMap::from([("tls_cert", "cert.pem")]));
-    check(&[&half], &expect![[""]]);
+    check(
+        &[&half],
+        &expect![[r#"
+        --tls_cert: is of no use without --tls_key
+    "#]],
+    );
     let file = File::parse("node.toml", "drain_ms = \"soon\"").unwrap();
-    check(&[&file], &expect![[""]]);
+    check(
+        &[&file],
+        &expect![[r#"
+        node.toml: drain_ms: expected a number of milliseconds, found "soon"
+    "#]],
+    );
 }
 
 #[test]
@@ -72,7 +102,8 @@ fn files() {
             .map_or_else(|error| error.to_string(), |_| "ok".to_owned())
     };
     assert_eq!(say("[ceilings]\n\"limits.memory_bytes\" = 33554432"), "ok");
-    expect![[""]].assert_eq(&say("[ceilings]\n\"limits.memory\" = 1"));
-    expect![[""]].assert_eq(&say("[ceilings]\nlimits.memory_bytes = 1"));
-    expect![[""]].assert_eq(&say("lissen = 1"));
+    expect![[r#"node.toml: ceilings: no number of the manifest is called "limits.memory""#]]
+        .assert_eq(&say("[ceilings]\n\"limits.memory\" = 1"));
+    expect![[r#"node.toml: ceilings: expected lines such as `"limits.memory_bytes" = 33554432`, found limits = { memory_bytes = 1 }"#]].assert_eq(&say("[ceilings]\nlimits.memory_bytes = 1"));
+    expect![[r#"node.toml: there is no setting "lissen"; there are: listen, admin, data, node, tls_cert, tls_key, trusted_proxy, admin_token_file, cores, connections, drain_ms and [ceilings]"#]].assert_eq(&say("lissen = 1"));
 }

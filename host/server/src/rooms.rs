@@ -1,0 +1,139 @@
+//! Each room of the house as the configuration wants it.
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use backplane::{Backplane, Embedded};
+use platform::AppDir;
+use runtime::{Engine, EngineConfig};
+use tokio::sync::Semaphore;
+use transport::{ClientBundle, TransportConfig, TrustedProxies};
+
+use crate::{BuildError, Config, ConfigError, listen};
+
+/// Instances alive at once, of all apps: near what a Linux process can map.
+const INSTANCES_MAX: u32 = 10_000;
+/// The same where an author works, whose machine may allow less address space.
+const INSTANCES_MAX_DEV: u32 = 1_000;
+const COMPILE_QUEUE_MAX: usize = 1_024;
+/// A slow peer may take this long over a request's head, its body, or a frame.
+const SLOW_PEER: Duration = Duration::from_secs(30);
+
+/// The engine, with its cache of compiled code in the data folder.
+pub(crate) fn engine(config: &Config) -> Result<Engine, BuildError> {
+    let instances = if config.app_at_root {
+        INSTANCES_MAX_DEV
+    } else {
+        INSTANCES_MAX
+    };
+    start_engine(instances, config.data.as_deref(), config.cores.get())
+}
+
+/// An engine that compiles and checks, and runs nothing.
+pub(crate) fn checking_engine() -> Result<Engine, BuildError> {
+    start_engine(1, None, 1)
+}
+
+fn start_engine(instances_max: u32, data: Option<&Path>, threads: usize) -> Result<Engine, BuildError> {
+    let config = EngineConfig {
+        instances_max,
+        calls_max: instances_max,
+        // What wasm32 can address: how much an app may have is its limit's to say.
+        memory_bytes_max: 4 << 30,
+        cache_dir: data.map(|data| data.join("compiled")),
+        compile_threads: threads,
+        compile_queue_max: COMPILE_QUEUE_MAX,
+    };
+    Engine::new(config).map_err(|error| BuildError::Start(error.to_string()))
+}
+
+pub(crate) fn small_runtime() -> Result<tokio::runtime::Runtime, BuildError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| BuildError::Start(error.to_string()))
+}
+
+pub(crate) fn load_dirs(config: &Config) -> Result<Vec<AppDir>, BuildError> {
+    let mut dirs: Vec<AppDir> = Vec::new();
+    for path in &config.apps {
+        let dir = AppDir::load(path, &config.ceilings)?;
+        if let Some(first) = dirs.iter().find(|first| first.manifest.name == dir.manifest.name) {
+            return Err(BuildError::TwoApps {
+                name: dir.manifest.name,
+                first: first.dir.clone(),
+                second: dir.dir,
+            });
+        }
+        dirs.push(dir);
+    }
+    Ok(dirs)
+}
+
+pub(crate) fn transport_config(
+    config: &Config,
+) -> Result<Arc<dyn Fn() -> TransportConfig + Send + Sync>, BuildError> {
+    let trusted_proxies = TrustedProxies::parse(&config.trusted_proxies).map_err(|error| ConfigError {
+        place: "trusted_proxy".to_owned(),
+        problem: error.to_string(),
+    })?;
+    let tls = config
+        .tls
+        .as_ref()
+        .map(|files| transport::tls_config(&files.cert, &files.key))
+        .transpose()?;
+    let client = config.client_dir.as_deref().map(ClientBundle::load).transpose();
+    let client = client.map_err(|error| ConfigError {
+        place: "client".to_owned(),
+        problem: error.to_string(),
+    })?;
+    let client = client.map(Arc::new);
+    let connections = Arc::new(Semaphore::new(config.connections_max));
+    let default_app = config.app_at_root.then(|| config.apps.first().cloned()).flatten();
+    let default_app = default_app
+        .map(|dir| AppDir::load(&dir, &config.ceilings))
+        .transpose()?;
+    let default_app = default_app.map(|app| app.manifest.name);
+    Ok(Arc::new(move || TransportConfig {
+        default_app: default_app.clone(),
+        trusted_proxies: trusted_proxies.clone(),
+        client: client.clone(),
+        tls: tls.clone(),
+        connections: Arc::clone(&connections),
+        header_read_timeout: SLOW_PEER,
+        keep_alive_timeout: Duration::from_secs(75),
+        body_read_timeout: SLOW_PEER,
+        write_timeout: SLOW_PEER,
+        close_timeout: Duration::from_secs(5),
+        headers_max: 100,
+        head_bytes_max: 16 * 1024,
+    }))
+}
+
+/// Finds out whether a node could listen there, so that nobody waits for a build first. Another program may take the
+/// port until it does.
+pub fn check_listen(addr: SocketAddr) -> Result<(), BuildError> {
+    bind(addr, 1).map(|_| ())
+}
+
+pub(crate) fn bind(
+    addr: SocketAddr,
+    listeners: usize,
+) -> Result<(Vec<std::net::TcpListener>, SocketAddr), BuildError> {
+    let wrong = |source| BuildError::Listen { addr, source };
+    let listeners = listen::bind(addr, listeners).map_err(wrong)?;
+    let bound = listeners
+        .first()
+        .map(std::net::TcpListener::local_addr)
+        .transpose()
+        .map_err(wrong)?;
+    Ok((listeners, bound.unwrap_or(addr)))
+}
+
+pub(crate) fn open_backplane(data: Option<&Path>) -> Result<Arc<dyn Backplane>, BuildError> {
+    let Some(data) = data else {
+        return Ok(Arc::new(Embedded::in_memory()));
+    };
+    let opened = Embedded::open(data.join("store"));
+    let opened = opened.map_err(|error| BuildError::Data {
+        path: data.to_owned(),
+        reason: error.to_string(),
+    })?;
+    Ok(Arc::new(opened))
+}
