@@ -90,23 +90,24 @@ impl Chat {
     }
 }
 
+fn emit(target: Target, name: &str, args: &[Value], volatile: bool) -> Effect {
+    let args = Value::from(args.to_vec()).to_string();
+    let data = EventData::event(name, &args, vec![]).unwrap();
+    Effect::Emit {
+        target,
+        data,
+        volatile,
+    }
+}
+
 fn event(socket: &SocketView, name: &str, args: &[Value]) -> Result<(Vec<Effect>, Option<Value>), Failure> {
     let text = |i: usize| args[i].as_str().unwrap().to_owned();
-    let own = || Target {
-        namespace: socket.namespace.clone(),
-        rooms: vec![socket.id.clone()],
-        except: vec![],
-    };
     let to = |room: String| Target {
         namespace: socket.namespace.clone(),
         rooms: vec![room.into()],
         except: vec![],
     };
-    let emit = |target, name: &str, args: Value, volatile| Effect::Emit {
-        target,
-        data: EventData::event(name, &args.to_string(), vec![]).unwrap(),
-        volatile,
-    };
+    let own = || to(socket.id.to_string());
     let done = |effects| Ok((effects, Some(serde_json::json!([]))));
     match name {
         "echo" => Ok((vec![], Some(Value::from(args.to_vec())))),
@@ -118,25 +119,15 @@ fn event(socket: &SocketView, name: &str, args: &[Value]) -> Result<(Vec<Effect>
             target: own(),
             rooms: vec![text(0).into()],
         }]),
-        "say" => done(vec![emit(
-            to(text(0)),
-            "msg",
-            Value::from(args[1..].to_vec()),
-            false,
-        )]),
-        "tell-me" => done(vec![emit(own(), "told", Value::from(args.to_vec()), false)]),
-        "murmur" => done(vec![emit(
-            to(text(0)),
-            "murmured",
-            Value::from(args[1..].to_vec()),
-            true,
-        )]),
+        "say" => done(vec![emit(to(text(0)), "msg", &args[1..], false)]),
+        "tell-me" => done(vec![emit(own(), "told", args, false)]),
+        "murmur" => done(vec![emit(to(text(0)), "murmured", &args[1..], true)]),
         "others" => {
             let target = Target {
                 except: vec![socket.id.clone()],
                 ..to(text(0))
             };
-            done(vec![emit(target, "msg", Value::from(args[1..].to_vec()), false)])
+            done(vec![emit(target, "msg", &args[1..], false)])
         }
         "set" => done(vec![Effect::SetState(Bytes::from(text(0)))]),
         "whoami" => {

@@ -85,7 +85,7 @@ impl Client {
     }
 
     /// Emits without waiting.
-    pub fn emit(&mut self, name: &str, args: Value) {
+    pub fn emit(&mut self, name: &str, args: &Value) {
         let mut event = vec![Value::from(name)];
         event.extend(args.as_array().unwrap().clone());
         self.send(&format!("42{}", Value::from(event)));

@@ -60,6 +60,7 @@ impl Rig {
 
     /// The process is killed and a new one starts on what the backplane has. Connections are gone without a word; what
     /// this one would still have written is not written, since its record revisions are overtaken.
+    #[must_use]
     pub fn restarted(&self, cores: usize) -> Self {
         Self::on(self.backplane.clone(), cores, (*self.app.settings).clone())
     }

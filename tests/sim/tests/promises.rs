@@ -337,7 +337,7 @@ fn disconnects_of_both_sides_are_final() {
         b.cut();
         assert!(!rig.recover(0, &b).await.recovered);
         let sid = c.sid.clone();
-        c.emit("kick", json!([sid, "close"]));
+        c.emit("kick", &json!([sid, "close"]));
         assert_eq!(c.frame().await, Frame::Close(None));
         let calls = rig.calls.borrow().join(", ");
         assert!(

@@ -1,5 +1,4 @@
 //! Many random lives. `WAKELINE_SIM_SEEDS=N` runs more of them, `WAKELINE_SIM_SEED=S` one of them again.
-#![expect(clippy::print_stdout, reason = "says what was simulated")]
 
 use sim::{run, scenario::life};
 
