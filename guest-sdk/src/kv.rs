@@ -3,6 +3,10 @@
 //! Writes are part of the call: they are read back by the same call, stored before anything is emitted, and
 //! undone if the call fails. Values are JSON, or bytes with the functions that say so.
 //!
+//! If another call has meanwhile written a key that this one read and wrote, nothing of this one happens and it is
+//! run again from its beginning: at most 5 tries, then it fails. Outgoing HTTP is outside of that: every try sends
+//! its requests.
+//!
 //! ```
 //! use wakeline_sdk::{kv, prelude::*};
 //!
@@ -30,8 +34,8 @@ pub fn set<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<()> {
 
 /// Reads a value (`T::default()` if there is none), has it changed, and stores it. Answers what `change` does.
 ///
-/// Two calls that do this at the same time may overwrite one another: the last one wins. For counters there is
-/// [`increment`].
+/// Calls that do this at the same time do not overwrite one another: the later one is run again. For counters there
+/// is [`increment`].
 pub fn update<T, R>(key: &str, change: impl FnOnce(&mut T) -> R) -> Result<R>
 where
     T: Serialize + DeserializeOwned + Default,

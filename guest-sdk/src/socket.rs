@@ -1,4 +1,4 @@
-use std::{cell::OnceCell, time::Duration};
+use std::time::Duration;
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -8,23 +8,12 @@ use crate::{Emitter, IntoArgs, IntoRooms, Io, Result, host, io};
 #[derive(Debug)]
 pub struct Socket {
     id: String,
-    namespace: OnceCell<String>,
+    namespace: String,
 }
 
 impl Socket {
-    #[doc(hidden)]
-    pub fn new(id: String) -> Self {
-        Self {
-            id,
-            namespace: OnceCell::new(),
-        }
-    }
-
     pub(crate) fn with_namespace(id: String, namespace: String) -> Self {
-        Self {
-            id,
-            namespace: OnceCell::from(namespace),
-        }
+        Self { id, namespace }
     }
 
     /// The public Socket.IO id, `socket.id` at the client. Not secret, not guessable.
@@ -34,7 +23,7 @@ impl Socket {
 
     /// The namespace that it joined, "/" for the default one.
     pub fn namespace(&self) -> &str {
-        self.namespace.get_or_init(|| host::namespace(&self.id))
+        &self.namespace
     }
 
     /// Whether the client is a plain WebSocket or a bare Engine.IO client (manifest `[raw]`). Its messages are
@@ -166,7 +155,7 @@ impl Socket {
 
     /// Keeps `state` as JSON. At most 16 KiB.
     pub fn set_state<T: Serialize + ?Sized>(&self, state: &T) -> Result<()> {
-        host::set_state(&self.id, serde_json::to_vec(state)?)
+        host::set_state(&self.id, &serde_json::to_vec(state)?)
     }
 
     /// Reads the state, has it changed, and keeps it. Answers what `change` does.
@@ -181,7 +170,7 @@ impl Socket {
     }
 
     fn emitter(&self) -> Emitter {
-        Emitter::new(self.namespace().to_owned())
+        Emitter::new(self.namespace.clone())
     }
 }
 

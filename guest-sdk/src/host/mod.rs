@@ -12,8 +12,7 @@ pub use wasm::Guest;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use wasm::{
     ack, config_get, disconnect, emit, emit_with_ack, fetch_sockets, get_state, join, kv_delete, kv_exists,
-    kv_get, kv_increment, kv_list, kv_set, leave, log, namespace, rooms_of, set_state, timer_cancel,
-    timer_set,
+    kv_get, kv_increment, kv_list, kv_set, leave, log, rooms_of, set_state, timer_cancel, timer_set,
 };
 
 use crate::RemoteSocket;

@@ -8,15 +8,6 @@ use crate::{
     test::world::{Effect, with_call, with_world},
 };
 
-pub(crate) fn namespace(socket: &str) -> String {
-    with_world(|world| {
-        world
-            .sockets
-            .get(socket)
-            .map_or_else(|| "/".to_owned(), |socket| socket.namespace.clone())
-    })
-}
-
 pub(crate) fn emit(target: Target, event: &str, args: Args, volatile: bool) -> Result<()> {
     effect(Effect::Emit {
         target,
@@ -89,7 +80,7 @@ pub(crate) fn get_state(socket: &str) -> Result<Vec<u8>> {
     with_world(|world| world.state_within_call(socket)).ok_or(Error::NotFound)
 }
 
-pub(crate) fn set_state(socket: &str, state: Vec<u8>) -> Result<()> {
+pub(crate) fn set_state(socket: &str, state: &[u8]) -> Result<()> {
     const STATE_BYTES_MAX: usize = 16 * 1024;
     if state.len() > STATE_BYTES_MAX {
         return Err(Error::LimitExceeded(format!(
@@ -98,7 +89,7 @@ pub(crate) fn set_state(socket: &str, state: Vec<u8>) -> Result<()> {
     }
     effect(Effect::SetState {
         socket: socket.to_owned(),
-        state,
+        state: state.to_owned(),
     })
 }
 

@@ -26,30 +26,32 @@ use crate::{
 pub struct Guest<H>(PhantomData<H>);
 
 impl<H: Handler> handler::Guest for Guest<H> {
-    fn handle_connect(socket: String, handshake: types::Handshake) -> Result<(), types::Refusal> {
-        envelope::open(&socket, &handshake.namespace)
-            .map_err(|error| types::Refusal::Other(error.to_string()))?;
-        let socket = Socket::with_namespace(socket, handshake.namespace.clone());
-        H::connect(&socket, &handshake.into()).map_err(Into::into)
+    fn handle_connect(socket: types::Socket, handshake: types::Handshake) -> Result<(), types::Refusal> {
+        let handshake = handshake_of(&socket, handshake);
+        H::connect(&socket.into(), &handshake).map_err(Into::into)
     }
 
-    fn handle_event(socket: String, event: types::Event, ack: Option<String>) -> Result<(), types::Error> {
+    fn handle_event(
+        socket: types::Socket,
+        event: types::Event,
+        ack: Option<String>,
+    ) -> Result<(), types::Error> {
         let event = Event::new(
             event.name,
             args_from(event.args, event.attachments),
             Ack::new(ack),
         );
-        H::event(&Socket::new(socket), event).map_err(Into::into)
+        H::event(&socket.into(), event).map_err(Into::into)
     }
 
-    fn handle_disconnect(socket: String, reason: types::DisconnectReason) -> Result<(), types::Error> {
-        H::disconnect(&Socket::new(socket), reason.into()).map_err(Into::into)
+    fn handle_disconnect(socket: types::Socket, reason: types::DisconnectReason) -> Result<(), types::Error> {
+        H::disconnect(&socket.into(), reason.into()).map_err(Into::into)
     }
 }
 
 impl<H: Handler> acks_handler::Guest for Guest<H> {
     fn handle_ack(
-        socket: String,
+        socket: types::Socket,
         token: String,
         outcome: acks_handler::AckOutcome,
     ) -> Result<(), types::Error> {
@@ -59,7 +61,7 @@ impl<H: Handler> acks_handler::Guest for Guest<H> {
             }
             acks_handler::AckOutcome::TimedOut => Answer::TimedOut,
         };
-        H::ack(&Socket::new(socket), &token, answer).map_err(Into::into)
+        H::ack(&socket.into(), &token, answer).map_err(Into::into)
     }
 }
 
@@ -67,10 +69,6 @@ impl<H: Handler> timers_handler::Guest for Guest<H> {
     fn handle_timer(name: String, payload: Vec<u8>) -> Result<(), types::Error> {
         H::timer(Timer { name, payload }).map_err(Into::into)
     }
-}
-
-pub(crate) fn namespace(socket: &str) -> String {
-    envelope::namespace(socket)
 }
 
 pub(crate) fn emit(target: Target, event: &str, args: Args, volatile: bool) -> Result<()> {
@@ -123,11 +121,11 @@ pub(crate) fn disconnect(target: Target, close: bool) -> Result<()> {
 }
 
 pub(crate) fn get_state(socket: &str) -> Result<Vec<u8>> {
-    Ok(envelope::state_of(sockets::get_state(socket)?))
+    Ok(sockets::get_state(socket)?)
 }
 
-pub(crate) fn set_state(socket: &str, state: Vec<u8>) -> Result<()> {
-    envelope::set_state(socket, state)
+pub(crate) fn set_state(socket: &str, state: &[u8]) -> Result<()> {
+    Ok(sockets::set_state(socket, state)?)
 }
 
 pub(crate) fn fetch_sockets(target: &Target, cursor: Option<&str>) -> Result<Page> {
@@ -135,7 +133,7 @@ pub(crate) fn fetch_sockets(target: &Target, cursor: Option<&str>) -> Result<Pag
     let remote = |socket: sockets::SocketInfo| RemoteSocket {
         id: socket.id,
         rooms: socket.rooms,
-        state: envelope::state_of(socket.state),
+        state: socket.state,
     };
     Ok((
         page.sockets.into_iter().map(remote).collect(),
@@ -222,74 +220,27 @@ fn vecs(attachments: Vec<Bytes>) -> Vec<Vec<u8>> {
     attachments.into_iter().map(Bytes::into_vec).collect()
 }
 
-/// The contract tells a socket's namespace at `handle-connect` only. So that other calls know it, sockets of other
-/// namespaces than "/" carry it before their state: `\0 namespace \0 state`. JSON never begins with `\0`.
-mod envelope {
-    use super::sockets;
-    use crate::Result;
-
-    pub(super) fn open(socket: &str, namespace: &str) -> Result<()> {
-        if namespace == "/" {
-            return Ok(());
-        }
-        Ok(sockets::set_state(socket, &wrap(namespace, &[]))?)
-    }
-
-    pub(super) fn namespace(socket: &str) -> String {
-        let state = sockets::get_state(socket).unwrap_or_default();
-        split(&state).0.map_or_else(
-            || "/".to_owned(),
-            |name| String::from_utf8_lossy(name).into_owned(),
-        )
-    }
-
-    pub(super) fn state_of(mut state: Vec<u8>) -> Vec<u8> {
-        let prefix = state.len() - split(&state).1.len();
-        state.drain(..prefix);
-        state
-    }
-
-    pub(super) fn set_state(socket: &str, state: Vec<u8>) -> Result<()> {
-        let namespace = namespace(socket);
-        let state = if namespace == "/" {
-            state
-        } else {
-            wrap(&namespace, &state)
-        };
-        Ok(sockets::set_state(socket, &state)?)
-    }
-
-    fn wrap(namespace: &str, state: &[u8]) -> Vec<u8> {
-        [&[0], namespace.as_bytes(), &[0], state].concat()
-    }
-
-    fn split(state: &[u8]) -> (Option<&[u8]>, &[u8]) {
-        let parts = state.strip_prefix(&[0]).and_then(|rest| {
-            let end = rest.iter().position(|&byte| byte == 0)?;
-            Some((rest.get(..end)?, rest.get(end + 1..)?))
-        });
-        parts.map_or((None, state), |(namespace, state)| (Some(namespace), state))
+fn handshake_of(socket: &types::Socket, handshake: types::Handshake) -> Handshake {
+    let types::Handshake {
+        auth,
+        query,
+        headers,
+        remote_address,
+        claims,
+    } = handshake;
+    Handshake {
+        namespace: socket.namespace.clone(),
+        auth,
+        query,
+        headers,
+        remote_address,
+        claims,
     }
 }
 
-impl From<types::Handshake> for Handshake {
-    fn from(handshake: types::Handshake) -> Self {
-        let types::Handshake {
-            namespace,
-            auth,
-            query,
-            headers,
-            remote_address,
-            claims,
-        } = handshake;
-        Self {
-            namespace,
-            auth,
-            query,
-            headers,
-            remote_address,
-            claims,
-        }
+impl From<types::Socket> for Socket {
+    fn from(types::Socket { id, namespace }: types::Socket) -> Self {
+        Self::with_namespace(id, namespace)
     }
 }
 

@@ -36,11 +36,18 @@ mod generated {
     });
 }
 
+/// `types.socket`. Shares the strings of the call's socket.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct SocketArg {
+    pub(crate) id: Arc<str>,
+    pub(crate) namespace: Arc<str>,
+}
+
 /// `types.handshake`.
 #[derive(ComponentType, Lower)]
 #[component(record)]
 pub(crate) struct HandshakeArg {
-    pub(crate) namespace: Arc<str>,
     pub(crate) auth: Option<String>,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) headers: Vec<(String, String)>,

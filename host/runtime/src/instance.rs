@@ -12,7 +12,7 @@ use wasmtime::{
 
 use crate::{
     Component, Limits,
-    bindings::{ArgumentsArg, Error, EventArg, HandshakeArg, OutcomeArg, ReasonArg, Refusal},
+    bindings::{ArgumentsArg, Error, EventArg, HandshakeArg, OutcomeArg, ReasonArg, Refusal, SocketArg},
     component::Functions,
     failure,
     host::{Commit, Host},
@@ -44,14 +44,12 @@ struct Guest {
     instance: wasmtime::component::Instance,
     functions: Functions,
     // Typed at first use: checking a type costs more than a call.
-    connect: Option<Handler<(SocketId, HandshakeArg), Refusal>>,
-    event: Option<Handler<(SocketId, EventArg, Option<String>), Error>>,
-    disconnect: Option<Handler<(SocketId, ReasonArg), Error>>,
-    ack: Option<Handler<(SocketId, Arc<str>, OutcomeArg), Error>>,
+    connect: Option<Handler<(SocketArg, HandshakeArg), Refusal>>,
+    event: Option<Handler<(SocketArg, EventArg, Option<String>), Error>>,
+    disconnect: Option<Handler<(SocketArg, ReasonArg), Error>>,
+    ack: Option<Handler<(SocketArg, Arc<str>, OutcomeArg), Error>>,
     timer: Option<Handler<(String, Vec<u8>), Error>>,
 }
-
-type SocketId = Arc<str>;
 
 /// An exported function, `func(P) -> result<_, E>`.
 type Handler<P, E> = TypedFunc<P, (Result<(), E>,)>;
@@ -99,12 +97,15 @@ impl Instance {
     pub(crate) async fn run(&mut self, call: &mut Call) -> Result<(Vec<Effect>, Commit), Failed> {
         self.calls += 1;
         self.idle_since = None;
-        let id = call.socket.as_ref().map(|socket| Arc::clone(&socket.id));
+        let socket = call.socket.as_ref().map(|socket| SocketArg {
+            id: Arc::clone(&socket.id),
+            namespace: Arc::clone(&socket.namespace),
+        });
         let state = self.guest.store.data_mut();
         let limits = Arc::clone(&state.limits);
         state.begin(call.socket.take());
         self.guest.store.set_epoch_deadline(1);
-        let ended = within(&self.pace, wall(&limits), self.guest.handle(id, &call.kind)).await;
+        let ended = within(&self.pace, wall(&limits), self.guest.handle(socket, &call.kind)).await;
 
         let state = self.guest.store.data_mut();
         let stderr = state.finish_lines();
@@ -132,8 +133,8 @@ impl Instance {
 type Handled = wasmtime::Result<Result<(), Failure>>;
 
 impl Guest {
-    async fn handle(&mut self, socket: Option<Arc<str>>, kind: &CallKind) -> Handled {
-        let Some(id) = socket else {
+    async fn handle(&mut self, socket: Option<SocketArg>, kind: &CallKind) -> Handled {
+        let Some(socket) = socket else {
             return match kind {
                 CallKind::Timer { name, payload } => self.timer(name.clone(), payload.to_vec()).await,
                 _ => Ok(Err(Failure::Unavailable(
@@ -142,19 +143,19 @@ impl Guest {
             };
         };
         match kind {
-            CallKind::Connect(handshake) => self.connect(id, handshake).await,
+            CallKind::Connect(handshake) => self.connect(socket, handshake).await,
             CallKind::Event { data, ack } => {
-                let token = ack.map(|ack| token_text(&id, ack));
+                let token = ack.map(|ack| token_text(&socket.id, ack));
                 let function = self.typed(self.functions.event, |guest| &mut guest.event)?;
                 let (result,) = function
-                    .call_async(&mut self.store, (id, event(data), token))
+                    .call_async(&mut self.store, (socket, event(data), token))
                     .await?;
                 Ok(result.map_err(failure::of_error))
             }
             CallKind::Disconnect(reason) => {
                 let function = self.typed(self.functions.disconnect, |guest| &mut guest.disconnect)?;
                 let (result,) = function
-                    .call_async(&mut self.store, (id, (*reason).into()))
+                    .call_async(&mut self.store, (socket, (*reason).into()))
                     .await?;
                 Ok(result.map_err(failure::of_error))
             }
@@ -163,7 +164,7 @@ impl Guest {
                     return Ok(Err(missing("acks-handler")));
                 };
                 let function = self.typed(index, |guest| &mut guest.ack)?;
-                let arguments = (id, Arc::clone(token), outcome_arg(outcome));
+                let arguments = (socket, Arc::clone(token), outcome_arg(outcome));
                 let (result,) = function.call_async(&mut self.store, arguments).await?;
                 Ok(result.map_err(failure::of_error))
             }
@@ -171,10 +172,8 @@ impl Guest {
         }
     }
 
-    async fn connect(&mut self, id: Arc<str>, handshake: &Handshake) -> Handled {
-        let socket = self.store.data().transaction.socket.as_ref();
+    async fn connect(&mut self, socket: SocketArg, handshake: &Handshake) -> Handled {
         let argument = HandshakeArg {
-            namespace: socket.map_or_else(|| "/".into(), |socket| Arc::clone(&socket.namespace)),
             auth: handshake.auth.clone(),
             query: handshake.query.clone(),
             headers: handshake.headers.clone(),
@@ -182,7 +181,7 @@ impl Guest {
             claims: handshake.claims.clone(),
         };
         let function = self.typed(self.functions.connect, |guest| &mut guest.connect)?;
-        let (result,) = function.call_async(&mut self.store, (id, argument)).await?;
+        let (result,) = function.call_async(&mut self.store, (socket, argument)).await?;
         Ok(result.map_err(failure::of_refusal))
     }
 

@@ -157,6 +157,33 @@ async fn leaving_answers_and_timers_reach_their_handlers() {
 }
 
 #[tokio::test]
+async fn every_call_of_a_socket_names_its_namespace() {
+    let app = App::hostile(Limits::default()).await;
+    let event = EventData::event("count", "[]", Vec::new()).unwrap();
+    let kinds = [
+        CallKind::Connect(Handshake::default()),
+        CallKind::Event {
+            data: event,
+            ack: None,
+        },
+        CallKind::Ack {
+            token: "t".into(),
+            outcome: AckOutcome::TimedOut,
+        },
+        CallKind::Disconnect(DisconnectReason::Client),
+    ];
+    for kind in kinds {
+        let mut call = socket_call(kind);
+        call.socket.as_mut().unwrap().namespace = "/admin".into();
+        let effects = app.worker.call(call).await.unwrap();
+        let [Effect::Emit { target, .. }] = effects.as_slice() else {
+            panic!("{effects:?}")
+        };
+        assert_eq!(&*target.namespace, "/admin");
+    }
+}
+
+#[tokio::test]
 async fn an_error_undoes_the_call_and_keeps_the_instance() {
     let app = App::hostile(Limits::default()).await;
     assert_eq!(

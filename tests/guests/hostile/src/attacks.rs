@@ -9,12 +9,12 @@ use crate::{
     wakeline::app::{
         sockets::{self, EmitFlags},
         timers,
-        types::{Error, Event},
+        types::{Error, Event, Socket},
     },
     wasi::{config, keyvalue, logging::logging},
 };
 
-pub fn run<'a>(name: &str, socket: &str, arg: &impl Fn(usize) -> &'a str) -> Result<(), Error> {
+pub fn run<'a>(name: &str, socket: &Socket, arg: &impl Fn(usize) -> &'a str) -> Result<(), Error> {
     let event = Event {
         name: "flood".into(),
         args: "[]".into(),

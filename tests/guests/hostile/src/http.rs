@@ -3,10 +3,13 @@ use wasip2::http::{
     types::{ErrorCode, Fields, OutgoingRequest, Scheme},
 };
 
-use crate::{reply, wakeline::app::types::Error};
+use crate::{
+    reply,
+    wakeline::app::types::{Error, Socket},
+};
 
 /// GETs `http://authority/path` and says what came back.
-pub fn run(socket: &str, authority: &str, path: &str) -> Result<(), Error> {
+pub fn run(socket: &Socket, authority: &str, path: &str) -> Result<(), Error> {
     let said = get(authority, path).unwrap_or_else(|error| format!("{error:?}"));
     reply(socket, &said)
 }

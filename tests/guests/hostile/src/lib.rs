@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use exports::wakeline::app::{acks_handler, handler, timers_handler};
 use wakeline::app::{
     sockets::{self, EmitFlags, Target},
-    types::{Arguments, DisconnectReason, Error, Event, Handshake, Refusal},
+    types::{Arguments, DisconnectReason, Error, Event, Handshake, Refusal, Socket},
 };
 
 struct Hostile;
@@ -20,7 +20,7 @@ export!(Hostile);
 static CALLS: AtomicU32 = AtomicU32::new(0);
 
 impl handler::Guest for Hostile {
-    fn handle_connect(socket: String, handshake: Handshake) -> Result<(), Refusal> {
+    fn handle_connect(socket: Socket, handshake: Handshake) -> Result<(), Refusal> {
         match handshake.auth.as_deref() {
             None => {
                 let text = format!(
@@ -29,7 +29,7 @@ impl handler::Guest for Hostile {
                 );
                 let said = reply(
                     &socket,
-                    &format!("{} {} {text}", handshake.namespace, handshake.remote_address),
+                    &format!("{} {} {text}", socket.namespace, handshake.remote_address),
                 );
                 said.map_err(|_| Refusal::Other("emit".into()))
             }
@@ -38,7 +38,7 @@ impl handler::Guest for Hostile {
         }
     }
 
-    fn handle_event(socket: String, event: Event, ack: Option<String>) -> Result<(), Error> {
+    fn handle_event(socket: Socket, event: Event, ack: Option<String>) -> Result<(), Error> {
         let calls = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
         let args: Vec<&str> = event
             .args
@@ -88,17 +88,17 @@ impl handler::Guest for Hostile {
                 };
                 sockets::emit(&own(&socket), &odd, EmitFlags::empty())
             }
-            "emit-with-ack" => sockets::emit_with_ack(&socket, &event, arg(0), 500),
+            "emit-with-ack" => sockets::emit_with_ack(&socket.id, &event, arg(0), 500),
             "all-effects" => all_effects(&socket),
             "rooms" => rooms(&socket),
             "others-rooms" => sockets::rooms_of("someone-else").map(drop),
             "state" => {
-                let before = sockets::get_state(&socket)?;
-                sockets::set_state(&socket, arg(0).as_bytes())?;
-                let after = sockets::get_state(&socket)?;
+                let before = sockets::get_state(&socket.id)?;
+                sockets::set_state(&socket.id, arg(0).as_bytes())?;
+                let after = sockets::get_state(&socket.id)?;
                 reply(&socket, &format!("{} {}", text(&before), text(&after)))
             }
-            "big-state" => sockets::set_state(&socket, &[0; 20_000]),
+            "big-state" => sockets::set_state(&socket.id, &[0; 20_000]),
             "who" => {
                 let page = sockets::fetch_sockets(&own(&socket), Some(arg(0)))?;
                 reply(
@@ -112,13 +112,13 @@ impl handler::Guest for Hostile {
         }
     }
 
-    fn handle_disconnect(socket: String, reason: DisconnectReason) -> Result<(), Error> {
+    fn handle_disconnect(socket: Socket, reason: DisconnectReason) -> Result<(), Error> {
         reply(&socket, &format!("{reason:?}"))
     }
 }
 
 impl acks_handler::Guest for Hostile {
-    fn handle_ack(socket: String, token: String, outcome: acks_handler::AckOutcome) -> Result<(), Error> {
+    fn handle_ack(socket: Socket, token: String, outcome: acks_handler::AckOutcome) -> Result<(), Error> {
         let outcome = match outcome {
             acks_handler::AckOutcome::Answered(answer) => answer.args.replace('"', "'"),
             acks_handler::AckOutcome::TimedOut => "timed out".into(),
@@ -129,12 +129,16 @@ impl acks_handler::Guest for Hostile {
 
 impl timers_handler::Guest for Hostile {
     fn handle_timer(name: String, payload: Vec<u8>) -> Result<(), Error> {
-        reply("everyone", &format!("{name} {}", text(&payload)))
+        let everyone = Socket {
+            id: "everyone".into(),
+            namespace: "/".into(),
+        };
+        reply(&everyone, &format!("{name} {}", text(&payload)))
     }
 }
 
 /// Says something that a test can read in the effects.
-fn reply(socket: &str, said: &str) -> Result<(), Error> {
+fn reply(socket: &Socket, said: &str) -> Result<(), Error> {
     let args = format!(
         "[\"{}\"]",
         said.replace('\\', "\\\\").replace('"', "'").replace('\n', " ")
@@ -147,10 +151,10 @@ fn reply(socket: &str, said: &str) -> Result<(), Error> {
     sockets::emit(&own(socket), &event, EmitFlags::empty())
 }
 
-fn own(socket: &str) -> Target {
+fn own(socket: &Socket) -> Target {
     Target {
-        namespace: "/".into(),
-        rooms: vec![socket.into()],
+        namespace: socket.namespace.clone(),
+        rooms: vec![socket.id.clone()],
         except: vec![],
     }
 }
@@ -159,33 +163,33 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn all_effects(socket: &str) -> Result<(), Error> {
+fn all_effects(socket: &Socket) -> Result<(), Error> {
     let event = Event {
         name: "e".into(),
         args: "[1]".into(),
         attachments: vec![],
     };
     let lobby = Target {
-        namespace: "/".into(),
+        namespace: socket.namespace.clone(),
         rooms: vec!["lobby".into()],
-        except: vec![socket.into()],
+        except: vec![socket.id.clone()],
     };
     sockets::join(&own(socket), &["lobby".into()])?;
     sockets::emit(&lobby, &event, EmitFlags::VOLATILE)?;
     sockets::leave(&own(socket), &["lobby".into()])?;
-    sockets::set_state(socket, b"s")?;
-    sockets::emit_with_ack(socket, &event, "t", 7)?;
+    sockets::set_state(&socket.id, b"s")?;
+    sockets::emit_with_ack(&socket.id, &event, "t", 7)?;
     sockets::disconnect(&own(socket), true)
 }
 
-fn rooms(socket: &str) -> Result<(), Error> {
+fn rooms(socket: &Socket) -> Result<(), Error> {
     sockets::join(&own(socket), &["a".into(), "b".into()])?;
     sockets::leave(&own(socket), &["a".into()])?;
     let all = Target {
-        namespace: "/".into(),
+        namespace: socket.namespace.clone(),
         rooms: vec![],
         except: vec!["b".into()],
     };
     sockets::join(&all, &["not-me".into()])?;
-    reply(socket, &sockets::rooms_of(socket)?.join(" "))
+    reply(socket, &sockets::rooms_of(&socket.id)?.join(" "))
 }

@@ -1,10 +1,10 @@
 use crate::{
     reply, text,
-    wakeline::app::types::Error,
+    wakeline::app::types::{Error, Socket},
     wasi::keyvalue::{atomics, store},
 };
 
-pub fn run<'a>(name: &str, socket: &str, arg: &impl Fn(usize) -> &'a str) -> Result<(), Error> {
+pub fn run<'a>(name: &str, socket: &Socket, arg: &impl Fn(usize) -> &'a str) -> Result<(), Error> {
     let failed = |error: store::Error| Error::Failed(format!("{error:?}"));
     let bucket = store::open("").map_err(failed)?;
     match name {

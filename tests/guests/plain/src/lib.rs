@@ -5,26 +5,26 @@ use exports::wakeline::app::handler::Guest;
 use wakeline::app::{
     sockets::{self, Target},
     timers,
-    types::{DisconnectReason, Error, Event, Handshake, Refusal},
+    types::{DisconnectReason, Error, Event, Handshake, Refusal, Socket},
 };
 
 struct Plain;
 export!(Plain);
 
 impl Guest for Plain {
-    fn handle_connect(_socket: String, _handshake: Handshake) -> Result<(), Refusal> {
+    fn handle_connect(_socket: Socket, _handshake: Handshake) -> Result<(), Refusal> {
         Ok(())
     }
 
-    fn handle_event(socket: String, event: Event, _ack: Option<String>) -> Result<(), Error> {
+    fn handle_event(socket: Socket, event: Event, _ack: Option<String>) -> Result<(), Error> {
         match event.name.as_str() {
             "set-timer" => timers::set("t", 1, &[]),
-            "emit-with-ack" => sockets::emit_with_ack(&socket, &event, "token", 1),
+            "emit-with-ack" => sockets::emit_with_ack(&socket.id, &event, "token", 1),
             // Another version of the same app, for replacing.
             _ => {
                 let target = Target {
-                    namespace: "/".into(),
-                    rooms: vec![socket],
+                    namespace: socket.namespace,
+                    rooms: vec![socket.id],
                     except: vec![],
                 };
                 let reply = Event {
@@ -37,7 +37,7 @@ impl Guest for Plain {
         }
     }
 
-    fn handle_disconnect(_socket: String, _reason: DisconnectReason) -> Result<(), Error> {
+    fn handle_disconnect(_socket: Socket, _reason: DisconnectReason) -> Result<(), Error> {
         Ok(())
     }
 }
