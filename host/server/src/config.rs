@@ -3,14 +3,13 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
     path::PathBuf,
-    sync::Arc,
     thread,
     time::Duration,
 };
 
 use platform::Ceilings;
 
-use crate::{LogLine, Strings};
+use crate::{OnLog, Strings};
 
 /// What a node is told. Made once, by [`Config::from_layers`] or [`Config::dev`].
 #[derive(Clone)]
@@ -38,8 +37,7 @@ pub struct Config {
     /// How long clients may take to move elsewhere once the node drains.
     pub drain: Duration,
     pub ceilings: Ceilings,
-    /// Called with every line of every app's log, on the thread that wrote it: must not block for long.
-    pub on_log: Option<Arc<dyn Fn(&LogLine) + Send + Sync>>,
+    pub on_log: Option<OnLog>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

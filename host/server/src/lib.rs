@@ -22,7 +22,7 @@ pub use apps::{BuildError, check_component};
 pub use config::{Admin, Config, ConfigError, TlsFiles};
 pub use handle::{Handle, ReloadError};
 pub use layers::{Env, File, Strings};
-pub use logs::{LogLevel, LogLine, Origin};
+pub use logs::{LogLevel, LogLine, OnLog, Origin};
 pub use rooms::check_listen;
 pub use server::{Ready, RunError, Server};
 pub use signals::Stop;

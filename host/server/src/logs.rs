@@ -33,12 +33,15 @@ pub enum Origin {
     Host,
 }
 
+/// Hears every line of every app's log, on the thread that wrote it: must not block for long.
+pub type OnLog = Arc<dyn Fn(&LogLine) + Send + Sync>;
+
 /// One app's log on this node. Shared by its cores.
 pub(crate) struct Logs {
     app: Arc<str>,
     /// The last [`LINES_MAX`] lines. Held only to push and to copy.
     ring: Mutex<VecDeque<Arc<LogLine>>>,
-    on_log: Option<Arc<dyn Fn(&LogLine) + Send + Sync>>,
+    on_log: Option<OnLog>,
 }
 
 /// Lines kept of an app. With messages cut at [`MESSAGE_BYTES_MAX`] a ring holds 16 MiB at the very most.
@@ -46,7 +49,7 @@ const LINES_MAX: usize = 1_000;
 const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 
 impl Logs {
-    pub(crate) fn new(app: Arc<str>, on_log: Option<Arc<dyn Fn(&LogLine) + Send + Sync>>) -> Self {
+    pub(crate) fn new(app: Arc<str>, on_log: Option<OnLog>) -> Self {
         Self {
             app,
             ring: Mutex::default(),
@@ -112,7 +115,7 @@ fn trace(line: &LogLine) {
         LogLevel::Info => tracing::info!(target: "app", app, context, socket, "{message}"),
         LogLevel::Warn => tracing::warn!(target: "app", app, context, socket, "{message}"),
         LogLevel::Error | LogLevel::Critical => {
-            tracing::error!(target: "app", app, context, socket, "{message}")
+            tracing::error!(target: "app", app, context, socket, "{message}");
         }
     }
 }

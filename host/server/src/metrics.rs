@@ -101,8 +101,7 @@ impl Calls {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AppNumbers {
     pub(crate) calls: Calls,
-    /// Name of a family of [`FAMILIES`] after `wakeline_`, its one label beside the app, and its value.
-    pub(crate) numbers: Vec<(&'static str, Option<(&'static str, &'static str)>, u64)>,
+    numbers: Vec<Number>,
 }
 
 impl AppNumbers {
@@ -147,6 +146,9 @@ impl AppNumbers {
         Self { calls, numbers }
     }
 }
+
+/// Name of a family of [`FAMILIES`], its one label beside the app, and its value.
+type Number = (&'static str, Option<(&'static str, &'static str)>, u64);
 
 /// Families with numbers that rooms count themselves: name, type, help.
 const FAMILIES: &[(&str, &str, &str)] = &[

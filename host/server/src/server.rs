@@ -53,14 +53,14 @@ pub enum RunError {
 
 impl Server {
     /// Opens the store, compiles the apps and binds the listeners: what can be wrong with a configuration is found here.
-    pub fn build(config: Config) -> Result<Self, BuildError> {
+    pub fn build(config: &Config) -> Result<Self, BuildError> {
         let runtime = rooms::small_runtime()?;
-        let transport = rooms::transport_config(&config)?;
-        let dirs = rooms::load_dirs(&config)?;
+        let transport = rooms::transport_config(config)?;
+        let dirs = rooms::load_dirs(config)?;
         // Before the store: a port that is taken mostly means that the store is, too.
         let (listeners, listen) = rooms::bind(config.listen, config.cores.get())?;
         let backplane = rooms::open_backplane(config.data.as_deref())?;
-        let engine = rooms::engine(&config)?;
+        let engine = rooms::engine(config)?;
         let (shards, inboxes) = Shards::new(config.cores.get());
         let mut tenants = BTreeMap::new();
         for dir in &dirs {
@@ -100,7 +100,7 @@ impl Server {
             tenants,
             ready,
         }));
-        let admin = bind_admin(&config, &handle)?;
+        let admin = bind_admin(config, &handle)?;
         Ok(Self {
             runtime,
             cores,

@@ -143,10 +143,11 @@ impl Timers {
                 continue;
             }
             match store.timer(&name).await {
-                Ok(value) => match self.check(&name, value) {
-                    Some(due) => return due,
-                    None => continue,
-                },
+                Ok(value) => {
+                    if let Some(due) = self.check(&name, value) {
+                        return due;
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%name, %error, "a timer cannot be read; trying again");
                     tokio::time::sleep(RETRY).await;
@@ -225,12 +226,11 @@ fn last_of_each(timers: Vec<TimerChange>) -> Result<Vec<TimerChange>, CommitErro
                 name.len()
             )));
         }
-        match places.get(&name).and_then(|place| last.get_mut(*place)) {
-            Some(earlier) => *earlier = change,
-            None => {
-                places.insert(name, last.len());
-                last.push(change);
-            }
+        if let Some(earlier) = places.get(&name).and_then(|place| last.get_mut(*place)) {
+            *earlier = change;
+        } else {
+            places.insert(name, last.len());
+            last.push(change);
         }
     }
     Ok(last)

@@ -72,7 +72,9 @@ impl Token {
         }
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
-        let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = random
+            .iter()
+            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         let scratch = path.with_extension(format!("new-{}", std::process::id()));
         let mut file = fs::OpenOptions::new()
             .write(true)

@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &cli::Dev) -> Result<(), Failure> {
     let mut config = Config::dev(app.dir.clone(), listen, arguments.data.clone());
     config.client_dir = client;
     config.on_log = Some(Arc::new(ui::log));
-    let server = Server::build(config)?;
+    let server = Server::build(&config)?;
     let handle = server.handle();
     // Its own thread: it blocks on the file system and on cargo. It ends with the process.
     let watched = app.clone();

@@ -12,7 +12,7 @@ pub(crate) fn run(arguments: &cli::Serve) -> Result<(), Failure> {
         config.ceilings = file.ceilings()?;
     }
     let scheme = if config.tls.is_some() { "https" } else { "http" };
-    let server = Server::build(config)?;
+    let server = Server::build(&config)?;
     server.run(
         |ready| ui::listening(scheme, ready.listen, ready.admin),
         Stop::signals(),

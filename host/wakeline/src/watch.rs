@@ -35,14 +35,14 @@ impl Watch {
                 let _ = sender.send(());
             }
         };
-        let mut watcher: Box<dyn Watcher + Send> = match notify::recommended_watcher(handler.clone()) {
-            Ok(watcher) => Box::new(watcher),
-            // No inotify left, or none in this container.
-            Err(_) => {
+        let mut watcher: Box<dyn Watcher + Send> =
+            if let Ok(watcher) = notify::recommended_watcher(handler.clone()) {
+                Box::new(watcher)
+            } else {
+                // No inotify left, or none in this container.
                 let config = notify::Config::default().with_poll_interval(Duration::from_millis(500));
                 Box::new(notify::PollWatcher::new(handler, config)?)
-            }
-        };
+            };
         let mut watched: Vec<(&Path, RecursiveMode)> = Vec::new();
         for path in paths {
             // A file is replaced by many editors, which ends a watch of its own: its folder is watched.

@@ -39,13 +39,11 @@ pub(super) async fn emit(handle: &Handle, name: &str, body: Incoming) -> Reply {
     let Some(tenant) = handle.tenant(name) else {
         return no_app(name);
     };
-    let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(_) => {
-            let message = format!("the body did not arrive whole, or has more than {BODY_BYTES_MAX} bytes");
-            return error(StatusCode::PAYLOAD_TOO_LARGE, "body", &message);
-        }
+    let Ok(body) = Limited::new(body, BODY_BYTES_MAX).collect().await else {
+        let message = format!("the body did not arrive whole, or has more than {BODY_BYTES_MAX} bytes");
+        return error(StatusCode::PAYLOAD_TOO_LARGE, "body", &message);
     };
+    let body = body.to_bytes();
     let (delivery, key) = match parse(&body, &tenant) {
         Ok(parsed) => parsed,
         Err(message) => return error(StatusCode::BAD_REQUEST, "invalid", &message),
