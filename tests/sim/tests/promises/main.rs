@@ -1,0 +1,3 @@
+//! The promises of a session, one by one, on a paused clock.
+mod recovery;
+mod talk;
