@@ -70,6 +70,10 @@ impl From<ConfigError> for Failure {
 
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
+        let error = match error {
+            BuildError::App(error) => return error.into(),
+            error => error,
+        };
         let failure = |kind| Self::new(kind, error.to_string());
         match &error {
             BuildError::Listen { addr, source } if source.kind() == io::ErrorKind::AddrInUse => {

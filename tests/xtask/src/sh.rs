@@ -58,11 +58,22 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 
 /// Runs quietly and gives the standard output; an exit code other than 0 is an error that shows the rest.
 pub(crate) fn read(command: &mut Command) -> Result<String> {
+    output(command.stderr(Stdio::piped()))
+}
+
+/// Gives the standard output while the rest (progress, errors) goes to the terminal.
+pub(crate) fn read_watched(command: &mut Command) -> Result<String> {
+    println!("    $ {}", show(command));
+    output(command.stderr(Stdio::inherit()))
+}
+
+fn output(command: &mut Command) -> Result<String> {
     let shown = show(command);
-    let output = command
-        .stdin(Stdio::null())
-        .output()
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let child = command
+        .spawn()
         .with_context(|| format!("cannot start `{shown}`"))?;
+    let output = child.wait_with_output()?;
     if !output.status.success() {
         bail!(
             "`{shown}` failed: {}\n{}",
@@ -85,7 +96,11 @@ pub(crate) fn has(program: impl AsRef<OsStr>) -> bool {
 }
 
 fn show(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    // `cargo`, not the path of the toolchain's.
+    let program = Path::new(command.get_program())
+        .file_name()
+        .unwrap_or(command.get_program());
+    let words = std::iter::once(program).chain(command.get_args());
     words
         .map(|word| word.to_string_lossy())
         .collect::<Vec<_>>()

@@ -2,7 +2,7 @@
 //! and a fresh machine would build a better one for minutes.
 use std::{
     io::{BufRead as _, BufReader, Read as _},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Instant,
 };
@@ -41,7 +41,7 @@ impl Runner<'_> {
             "--no-run",
             "--message-format=json-render-diagnostics",
         ];
-        let messages = sh::read(sh::cargo().args(arguments)).context("the tests do not build")?;
+        let messages = sh::read_watched(sh::cargo().args(arguments)).context("the tests do not build")?;
         let mut binaries: Vec<(String, String, String)> = messages.lines().filter_map(test_binary).collect();
         // The slow ones, which need the whole machine to be quiet, come last.
         binaries.sort_by_key(|(package, ..)| (package == "it", package.clone()));
@@ -60,7 +60,9 @@ impl Runner<'_> {
 
     /// The guests' workspaces, natively: unit tests of handlers, and the SDK's documentation.
     pub(crate) fn guests(&self, tally: &mut Tally) -> Result<()> {
-        for directory in guests::workspaces() {
+        // Those of tests/ are components and nothing else: they are run by the host's tests.
+        let native = |directory: &PathBuf| !directory.starts_with(sh::root().join("tests"));
+        for directory in guests::workspaces().into_iter().filter(native) {
             let name = directory
                 .strip_prefix(sh::root())
                 .unwrap_or(&directory)
