@@ -140,7 +140,15 @@ const HOUSE: &[Room] = &[
     Room {
         name: "wakeline",
         rooms: &["wakeline-server", "wakeline-platform"],
-        libraries: &["clap", "notify", "tokio", "tracing-subscriber"],
+        libraries: &[
+            "clap",
+            // Not used: its features make `-p wakeline` and `--workspace` build wasmtime alike.
+            "memchr",
+            "notify",
+            "regex-syntax",
+            "tokio",
+            "tracing-subscriber",
+        ],
     },
 ];
 
