@@ -70,7 +70,7 @@ enum Phase {
     /// By polls; a WebSocket may be probing beside them.
     Polling(Polling),
     WebSocket,
-    /// The server closed while no GET was pending: the next one takes what waits and the close packet.
+    /// Closed while no GET was pending: the next one takes what waits and, if the server closed, the close packet.
     Closing {
         reason: CloseReason,
         until: Instant,
@@ -168,6 +168,11 @@ impl Connection {
         }
     }
 
+    /// Bytes that wait for a poll.
+    pub fn queued_bytes(&self) -> usize {
+        self.queue.bytes()
+    }
+
     /// Whether sending is pointless: closed, or only waiting to tell the client so.
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closing { .. } | Phase::Closed(_))
@@ -198,13 +203,28 @@ impl Connection {
         match packet {
             Ok(ClientPacket::Message(message)) => self.outputs.push(Output::Message(message)),
             Ok(ClientPacket::Pong) => self.heartbeat.handle_pong(settings, now),
-            Ok(ClientPacket::Close) => self.finish(CloseReason::ClientClose, &Packet::NOOP),
+            Ok(ClientPacket::Close) => self.handle_close(now),
             // Heartbeats go the other way in v4; a v3 client, say, must not be left to believe they work.
             Ok(ClientPacket::Ping(_)) | Err(Malformed) => {
                 self.finish(CloseReason::ParseError, &Packet::CLOSE);
             }
             // Out of place, and ignored by the reference server.
             Ok(ClientPacket::Open | ClientPacket::Upgrade | ClientPacket::Noop) => {}
+        }
+    }
+
+    /// The client leaves. Its GET may still be on its way on another connection, overtaken by the close: it is answered
+    /// with a noop as if it had come first.
+    fn handle_close(&mut self, now: Instant) {
+        match &self.phase {
+            Phase::Polling(polling) if !polling.has_get() && polling.upgrade.is_none() => {
+                self.queue = Queue::default();
+                self.phase = Phase::Closing {
+                    reason: CloseReason::ClientClose,
+                    until: now + OVERTAKEN_MAX,
+                };
+            }
+            _ => self.finish(CloseReason::ClientClose, &Packet::NOOP),
         }
     }
 
@@ -260,3 +280,6 @@ fn frame(packet: Packet) -> Output {
 
 /// How long a close packet waits for a poll, as in the reference server.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a GET may have been overtaken by its client's close.
+const OVERTAKEN_MAX: Duration = Duration::from_secs(1);

@@ -21,6 +21,10 @@ use crate::{CloseReason, Connection, Message, Output, Packet, Refusal, Settings,
 
 /// Runs `steps` (see [`step`]) on a session and compares the transcript.
 fn check(via: Transport, steps: &str, expected: &Expect) {
+    expected.assert_eq(&transcript(via, steps));
+}
+
+fn transcript(via: Transport, steps: &str) -> String {
     let mut run = Run::new(via, settings());
     run.drain(); // the open packet
     let mut transcript = String::new();
@@ -29,7 +33,7 @@ fn check(via: Transport, steps: &str, expected: &Expect) {
         transcript.push('\n');
         transcript.push_str(&run.step(line));
     }
-    expected.assert_eq(&transcript);
+    transcript
 }
 
 /// A session with its virtual clock.

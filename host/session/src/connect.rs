@@ -65,7 +65,11 @@ impl Hub {
         let live = self.with(|state, now| {
             let live = go_live(state, key)?;
             state.settle(live, now);
-            if let Some(outbox) = state.sessions.get(live).and_then(|session| session.outbox.as_ref()) {
+            if let Some(outbox) = state
+                .sessions
+                .get(live)
+                .and_then(|session| session.outbox.as_ref())
+            {
                 outbox.hold();
             }
             Some(())

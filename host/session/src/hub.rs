@@ -266,7 +266,12 @@ impl State {
     /// not rung yet.
     pub(crate) fn living(&mut self, app: &str, sid: &str, now: Instant) -> Result<SessionKey, Refusal> {
         let key = self.find(app, sid)?;
-        if self.sessions.get(key).and_then(Session::timeout).is_some_and(|due| due <= now) {
+        if self
+            .sessions
+            .get(key)
+            .and_then(Session::timeout)
+            .is_some_and(|due| due <= now)
+        {
             self.fire_session(key, now);
         }
         self.find(app, sid)

@@ -180,7 +180,7 @@ impl Session {
         loop {
             match engine.poll_output()? {
                 Output::Poll(body) => {
-                    self.unpolled_bytes = 0;
+                    self.unpolled_bytes = engine.queued_bytes();
                     self.waiting.drain(..).for_each(Waker::wake);
                     if let Some(poll) = self.poll.take() {
                         // A GET that was aborted meanwhile says so itself.

@@ -41,7 +41,11 @@ impl Heartbeat {
             Self::Quiet(due) => {
                 // The pong is due counted from when the ping was, so that a clock's grain adds nothing; but a
                 // process that slept is not to find all its clients dead.
-                let asked = if now.duration_since(*due) <= LATE_MAX { *due } else { now };
+                let asked = if now.duration_since(*due) <= LATE_MAX {
+                    *due
+                } else {
+                    now
+                };
                 *self = Self::Asked(asked + settings.ping_timeout);
                 Some(Beat::Ping)
             }

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::{CloseReason, Connection, Output, Phase};
+use super::{CloseReason, Connection, Output, Phase, queue::PAYLOAD_PACKETS_MAX};
 use crate::{
     packet::{ClientPacket, Packet},
     payload,
@@ -74,9 +74,14 @@ impl Connection {
                 if self.queue.is_empty() {
                     self.queue.push(Packet::NOOP);
                 }
-                self.queue.push(Packet::CLOSE);
+                if reason != CloseReason::ClientClose {
+                    self.queue.push(Packet::CLOSE);
+                }
+                let last = self.queue.len() <= PAYLOAD_PACKETS_MAX;
                 self.outputs.push(Output::Poll(self.queue.take_payload()));
-                self.end(reason);
+                if last {
+                    self.end(reason);
+                }
                 Ok(())
             }
             Phase::Closed(_) => Err(Refusal::SessionUnknown),
@@ -100,7 +105,13 @@ impl Connection {
         self.flush();
         match &self.phase {
             Phase::WebSocket => return Err(Refusal::BadRequest),
-            Phase::Closed(_) => return Err(Refusal::SessionUnknown),
+            Phase::Closed(_)
+            | Phase::Closing {
+                reason: CloseReason::ClientClose,
+                ..
+            } => {
+                return Err(Refusal::SessionUnknown);
+            }
             Phase::Polling(_) | Phase::Closing { .. } => {}
         }
         if body.len() > settings.max_payload_bytes {

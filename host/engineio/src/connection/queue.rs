@@ -30,8 +30,21 @@ impl Queue {
         std::mem::take(self).packets
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.packets.len()
+    }
+
+    /// A payload of the oldest packets, as many as every stock client takes at once.
     pub(super) fn take_payload(&mut self) -> Bytes {
-        let packets = self.take();
+        if self.packets.len() <= PAYLOAD_PACKETS_MAX {
+            return Self::encode(&self.take());
+        }
+        let packets: VecDeque<_> = self.packets.drain(..PAYLOAD_PACKETS_MAX).collect();
+        self.bytes -= packets.iter().map(Packet::payload_bytes).sum::<usize>();
+        Self::encode(&packets)
+    }
+
+    fn encode(packets: &VecDeque<Packet>) -> Bytes {
         match packets.front() {
             // The usual case: one text, shared with all its receivers rather than copied.
             Some(Packet::Text(text)) if packets.len() == 1 => text.clone(),
@@ -39,3 +52,7 @@ impl Queue {
         }
     }
 }
+
+/// python-socketio drops the connection over a payload of more packets (its `max_decode_packets`); what is left goes with
+/// the next poll.
+pub(super) const PAYLOAD_PACKETS_MAX: usize = 16;

@@ -19,16 +19,51 @@ fn client_closes_by_post() {
           SessionUnknown
     "#]],
     );
+}
+
+/// A client fires its last GET and its close at once, on two connections: the close may come first.
+#[test]
+fn a_get_overtaken_by_its_clients_close_is_answered() {
     check(
         Polling,
-        "post 1\npost 41",
+        "send unwanted\npost 1\npost 41\nget\nget",
         &expect![[r#"
+        send unwanted
         post 1
-          closed ClientClose
         post 41
+          SessionUnknown
+        get
+          poll 6
+          closed ClientClose
+        get
           SessionUnknown
     "#]],
     );
+    check(
+        Polling,
+        "post 1\n+999\n+1\nget",
+        &expect![[r#"
+        post 1
+        +999
+        +1
+          closed ClientClose at 1000
+        get
+          SessionUnknown
+    "#]],
+    );
+}
+
+/// python-socketio refuses a payload of more than 16 packets.
+#[test]
+fn a_payload_has_at_most_sixteen_packets() {
+    let sends = (1..=18).map(|n| format!("send {n}\n")).collect::<String>();
+    let transcript = super::transcript(Polling, &format!("{sends}get\nget"));
+    let polls: Vec<&str> = transcript
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("poll "))
+        .collect();
+    let first = (1..=16).map(|n| format!("4{n}")).collect::<Vec<_>>().join("|");
+    assert_eq!(polls, [first.as_str(), "417|418"]);
 }
 
 /// wire-probe: "server closes conn while no poll pending".
