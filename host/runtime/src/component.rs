@@ -165,11 +165,45 @@ fn find_functions(engine: &Engine, code: &wasmtime::component::Component) -> Res
             }
         })
     };
+    let need_socket = |function: &'static str| {
+        let index = need(function)?;
+        if takes_socket(code, HANDLER, function) {
+            Ok(index)
+        } else {
+            Err(other_version(function))
+        }
+    };
+    let ack = find(ACKS_HANDLER, "handle-ack");
+    if ack.is_some() && !takes_socket(code, ACKS_HANDLER, "handle-ack") {
+        return Err(other_version("handle-ack"));
+    }
     Ok(Functions {
-        connect: need("handle-connect")?,
-        event: need("handle-event")?,
-        disconnect: need("handle-disconnect")?,
-        ack: find(ACKS_HANDLER, "handle-ack"),
+        connect: need_socket("handle-connect")?,
+        event: need_socket("handle-event")?,
+        disconnect: need_socket("handle-disconnect")?,
+        ack,
         timer: find(TIMERS_HANDLER, "handle-timer"),
     })
+}
+
+/// Whether a function's first parameter is a record, as `socket` is. Linking does not look at types: without this, a
+/// component built against another version of the WIT would pass here and trap at its first call.
+fn takes_socket(code: &wasmtime::component::Component, interface: &str, function: &str) -> bool {
+    let Some((_, inside)) = code.get_export(None, interface) else {
+        return false;
+    };
+    let Some((ComponentItem::ComponentFunc(found), _)) = code.get_export(Some(&inside), function) else {
+        return false;
+    };
+    matches!(
+        found.params().next(),
+        Some((_, wasmtime::component::Type::Record(_)))
+    )
+}
+
+fn other_version(function: &str) -> CompileError {
+    CompileError::Mismatch(format!(
+        "{function} takes other parameters than here; the component was built against another version of \
+         wakeline:app, build it anew with this version's SDK"
+    ))
 }

@@ -191,3 +191,20 @@ fn a_pool_that_does_not_fit_is_refused() {
         "what the documentation calls near the most"
     );
 }
+
+#[tokio::test]
+async fn a_handler_of_another_version_is_refused_before_its_first_call() {
+    let said = refused(text(
+        r#"(component
+            (core module $code (func (export "f")))
+            (core instance $made (instantiate $code))
+            (func $f (canon lift (core func $made "f")))
+            (instance $handler
+                (export "handle-connect" (func $f))
+                (export "handle-event" (func $f))
+                (export "handle-disconnect" (func $f)))
+            (export "wakeline:app/handler@0.1.0" (instance $handler)))"#,
+    ))
+    .await;
+    assert!(said.contains("handle-connect takes other parameters"), "{said}");
+}
