@@ -157,11 +157,7 @@ impl Hub {
         self.with(|state, _| {
             let mut stats = state.lines.get(app).map(|line| line.stats).unwrap_or_default();
             let of_app = |entry: &Rc<AppEntry>| entry.name == *app;
-            stats.sessions = state
-                .sessions
-                .values()
-                .filter(|session| of_app(&session.app))
-                .count() as u64;
+            stats.sessions = state.lines.get(app).map_or(0, |line| line.sessions as u64);
             for socket in state.sockets.values().filter(|socket| of_app(&socket.app)) {
                 match socket.phase {
                     Phase::Live { .. } | Phase::Replaying { .. } => stats.sockets += 1,

@@ -11,6 +11,8 @@ use crate::state::{AppStats, SocketKey};
 #[derive(Default)]
 pub(crate) struct Line {
     pub(crate) members: Membership<SocketKey>,
+    /// Connections of the app on this core now.
+    pub(crate) sessions: usize,
     pub(crate) log: Log,
     /// Acks that must not overtake emits of the same handler: sent once the offset was delivered.
     pub(crate) deferred: BTreeMap<u64, Vec<DeferredAck>>,

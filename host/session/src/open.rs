@@ -18,11 +18,7 @@ impl Hub {
     /// Whether a new session would be refused now (draining, limits): ask before answering 101.
     pub fn admits(&self, app: &AppEntry) -> Result<(), Refusal> {
         self.with(|state, _| {
-            let here = state
-                .sessions
-                .values()
-                .filter(|session| session.app.name == app.name)
-                .count();
+            let here = state.line(&app.name).sessions;
             // Each core takes its share, so that no counter is shared.
             let share = app.settings.sessions_max.div_ceil(self.0.shards.count());
             if state.draining || here >= share {
@@ -90,7 +86,9 @@ impl Hub {
             Protocol::SocketIo => Dialect::SocketIo(socketio::Connection::new(settings.connect_timeout, now)),
             Protocol::EngineIo | Protocol::WebSocket => Dialect::Messages,
         };
-        state.line(&app.name).stats.opened += 1;
+        let line = state.line(&app.name);
+        line.stats.opened += 1;
+        line.sessions += 1;
         let key = state.sessions.insert(Session {
             sid: sid.clone(),
             app,

@@ -260,6 +260,7 @@ impl State {
         };
         self.sids.remove(&session.sid);
         session.wake();
+        self.line(&session.app.name).sessions -= 1;
         if let Some(outbox) = session.outbox.take() {
             outbox.push(crate::Outgoing::Close(None));
         }
