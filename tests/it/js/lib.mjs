@@ -25,9 +25,12 @@ export function client({ namespace = "/", through = url, ...options } = {}) {
   return socket;
 }
 
+// Those that go through the proxy are going to be cut: when their upgrade is through, since a client whose probe breaks
+// while its polling is paused notices nothing before its ping time-out (engine.io-client 6).
 export async function connected(options) {
   const socket = client(options);
   await once(socket, "connect");
+  if (options?.through) await settled(socket);
   return socket;
 }
 

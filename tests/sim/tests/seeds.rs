@@ -15,7 +15,7 @@ fn number(variable: &str) -> Option<u64> {
 fn p1_p2_p3_hold_in_every_life() {
     let (first, count) = match number("WAKELINE_SIM_SEED") {
         Some(seed) => (seed, 1),
-        None => (0, number("WAKELINE_SIM_SEEDS").unwrap_or(500)),
+        None => (0, number("WAKELINE_SIM_SEEDS").unwrap_or(5_000)),
     };
     let mut sum = sim::scenario::Tally::default();
     for seed in first..first + count {
