@@ -68,7 +68,7 @@ impl Client {
         match text.len() {
             short @ 0..=125 => frame.push(0x80 | u8::try_from(short)?),
             long => {
-                frame.push(0x80 | 126);
+                frame.push(0x80 | 0x7e);
                 frame.extend_from_slice(&u16::try_from(long).context("a long frame")?.to_be_bytes());
             }
         }
@@ -80,12 +80,12 @@ impl Client {
 
     async fn text(&mut self) -> anyhow::Result<String> {
         loop {
-            if let Some((start, length)) = frame(&self.read) {
-                if self.read.len() >= start + length {
-                    self.read.advance(start);
-                    let payload = self.read.split_to(length);
-                    return Ok(String::from_utf8(payload.to_vec())?);
-                }
+            if let Some((start, length)) = frame(&self.read)
+                && self.read.len() >= start + length
+            {
+                self.read.advance(start);
+                let payload = self.read.split_to(length);
+                return Ok(String::from_utf8(payload.to_vec())?);
             }
             self.fill().await?;
         }

@@ -37,8 +37,8 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
          before, {:.1} MiB after)",
         (after.saturating_sub(before)) as f64 / 1024.0 / options.sessions as f64,
         options.sessions,
-        before as f64 / 1048576.0,
-        after as f64 / 1048576.0,
+        before as f64 / 1_048_576.0,
+        after as f64 / 1_048_576.0,
     );
     // The sockets are open, not forgotten: each can still speak, and wakes the handler.
     for client in warm.iter_mut().take(1).chain(sessions.iter_mut().take(1)) {
