@@ -1,13 +1,4 @@
-use std::{
-    fmt,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use wasmtime::{
@@ -15,7 +6,12 @@ use wasmtime::{
 };
 
 use crate::{
-    CompileError, CompileLimits, Component, Digest, cache::Cache, compiler::Compiler, imports, state::State,
+    CompileError, CompileLimits, Component, Digest,
+    cache::Cache,
+    clock::{Clock, Ticker},
+    compiler::Compiler,
+    imports,
+    state::State,
 };
 
 /// Compiles components and holds the memory that instances live in. One a process; cheap to clone.
@@ -91,9 +87,6 @@ const MEMORY_GUARD: u64 = 32 << 20;
 /// 10,000 instances: 20,000 memories of 4.03 GiB are 78.8 TiB.
 const ADDRESS_SPACE: u64 = 96 << 40;
 
-/// One tick: the precision of CPU limits, and how long a spinning guest may hold its thread.
-const TICK: Duration = Duration::from_millis(1);
-
 impl Engine {
     pub fn new(config: EngineConfig) -> Result<Self, StartError> {
         let wasm = wasmtime::Engine::new(&wasm_config(&config)?).map_err(|error| StartError::Pool {
@@ -147,9 +140,9 @@ impl Engine {
         self.0.cache.as_ref()
     }
 
-    /// Counts ticks; written by the ticker alone.
-    pub(crate) fn ticks(&self) -> &Arc<AtomicU64> {
-        &self.0.ticker.ticks
+    /// Counts ticks while calls run.
+    pub(crate) fn clock(&self) -> &Arc<Clock> {
+        self.0.ticker.clock()
     }
 }
 
@@ -205,44 +198,4 @@ fn wasm_config(config: &EngineConfig) -> Result<Config, StartError> {
 fn reserve_bytes(config: &EngineConfig) -> u64 {
     let memories = u64::from(config.instances_max).saturating_mul(u64::from(MEMORIES_PER_INSTANCE));
     memories.saturating_mul(MEMORY_RESERVATION + MEMORY_GUARD)
-}
-
-/// The thread that ends guests' slices. Stops when dropped.
-struct Ticker {
-    ticks: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Ticker {
-    fn start(wasm: wasmtime::Engine) -> std::io::Result<Self> {
-        let ticks = Arc::new(AtomicU64::new(0));
-        let stop = Arc::new(AtomicBool::new(false));
-        let (counter, stopped) = (Arc::clone(&ticks), Arc::clone(&stop));
-        let thread = std::thread::Builder::new()
-            .name("epoch".to_owned())
-            .spawn(move || {
-                while !stopped.load(Relaxed) {
-                    std::thread::park_timeout(TICK);
-                    counter.fetch_add(1, Relaxed);
-                    wasm.increment_epoch();
-                }
-            })?;
-        Ok(Self {
-            ticks,
-            stop,
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.stop.store(true, Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // A ticker that panicked has nothing left to stop.
-            let _ = thread.join();
-        }
-    }
 }

@@ -62,7 +62,7 @@ impl Instance {
         limits: &Arc<Limits>,
     ) -> Result<Self, Failure> {
         let engine = component.engine();
-        let pace = Arc::new(Pace::new(Arc::clone(engine.ticks())));
+        let pace = Arc::new(Pace::new(Arc::clone(engine.clock())));
         let state = State::new(host, Arc::clone(limits), component.exports(), Arc::clone(&pace));
         let mut store = Store::new(engine.wasm(), state);
         store.limiter(|state| &mut state.memory);

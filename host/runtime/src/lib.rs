@@ -12,6 +12,7 @@ mod worker;
 
 mod bindings;
 mod cache;
+mod clock;
 mod compiler;
 mod failure;
 mod imports;

@@ -10,31 +10,33 @@ use std::{
 
 use tokio::time::{Sleep, sleep};
 
+use crate::clock::Clock;
+
 /// Tells how much of a call was running rather than waiting: the engine's tick when the executor last resumed it.
 ///
 /// An epoch deadline alone cannot: it passes while a guest waits for the host, too.
 pub(crate) struct Pace {
-    /// Written by the engine's ticker, once a millisecond.
-    ticks: Arc<AtomicU64>,
+    clock: Arc<Clock>,
     /// Written when a call is polled.
     resumed_at: AtomicU64,
 }
 
 impl Pace {
-    pub(crate) fn new(ticks: Arc<AtomicU64>) -> Self {
+    pub(crate) fn new(clock: Arc<Clock>) -> Self {
         Self {
-            ticks,
+            clock,
             resumed_at: AtomicU64::new(0),
         }
     }
 
     /// Whether a tick passed since the call was resumed.
     pub(crate) fn ticked(&self) -> bool {
-        self.ticks.load(Relaxed) != self.resumed_at.load(Relaxed)
+        self.clock.now() != self.resumed_at.load(Relaxed)
     }
 
     fn resume(&self) {
-        self.resumed_at.store(self.ticks.load(Relaxed), Relaxed);
+        self.clock.wake();
+        self.resumed_at.store(self.clock.now(), Relaxed);
     }
 }
 
