@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::harness::{AppDir, Output, Script, Wakeline, binary, root};
+use crate::harness::{AppDir, Output, Script, Wakeline, binary, report, root};
 
 /// Runs a command that must fail by itself; its exit code and all that it said.
 fn fails(arguments: &[&str], directory: &Path) -> (i32, String) {
@@ -153,6 +153,43 @@ fn a_new_app_builds_runs_and_says_hello() {
     );
     // What is there already is not written over.
     check(&["new", "greeter"], directory.path(), 64, &["greeter"]);
+}
+
+#[test]
+fn a_new_app_builds_with_cargo_component_too() {
+    let tool = root().join("target/tools/bin/cargo-component");
+    if !tool.is_file() {
+        return report::skip("cargo-component is not in target/tools; `cargo xtask test` installs it");
+    }
+    let directory = TempDir::new().unwrap();
+    check_succeeds(
+        Command::new(binary())
+            .args(["new", "greeter"])
+            .current_dir(directory.path()),
+    );
+    let app = directory.path().join("greeter");
+    check_succeeds(
+        Command::new(tool)
+            .args(["component", "build", "--release"])
+            .current_dir(&app)
+            .env_remove("CARGO"),
+    );
+    let manifest = "name = \"greeter\"\ncomponent = \"target/wasm32-wasip1/release/greeter.wasm\"\n\n\
+                    [build]\ncommand = \"true\"\n";
+    fs::write(app.join("wakeline.toml"), manifest).unwrap();
+    let wakeline = Wakeline::dev(&app);
+    Script::node("hello.mjs")
+        .variable("WAKELINE_URL", &wakeline.url())
+        .run();
+}
+
+fn check_succeeds(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::sh;
+use crate::{sh, tools};
 
 const DENY_VERSION: &str = "0.20.2";
 
@@ -50,16 +50,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
 }
 
 pub(crate) fn deny() -> Result<()> {
-    let tools = sh::target().join("tools");
-    let program = tools.join("bin/cargo-deny");
-    if !sh::has(&program) {
-        sh::step("installing cargo-deny (some minutes, once)");
-        let mut install = sh::cargo();
-        install
-            .args(["install", "--locked", "--version", DENY_VERSION, "--root"])
-            .arg(&tools);
-        sh::run(install.arg("cargo-deny"))?;
-    }
+    let program = tools::cargo_tool("cargo-deny", DENY_VERSION)?;
     sh::run(
         Command::new(program)
             .args(["check", "--config", ".deny.toml"])

@@ -1,5 +1,5 @@
 //! Installing what the tests need and the machine lacks. Each part does nothing where its work is done already.
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result};
 
@@ -13,12 +13,13 @@ pub(crate) struct Missing {
 
 /// Installs everything; what cannot be installed is returned rather than fatal, the wasm target excepted.
 pub(crate) fn install() -> Result<Vec<Missing>> {
-    sh::step("tools: the wasm target, Node packages, Python packages, chromium");
+    sh::step("tools: the wasm target, Node packages, Python packages, chromium, cargo-component");
     wasm_target()?;
     let optional = [
         ("node", node_packages()),
         ("python", python_packages()),
         ("chromium", chromium()),
+        ("cargo-component", cargo_component()),
     ];
     let mut missing = Vec::new();
     for (what, installed) in optional {
@@ -35,15 +36,7 @@ fn wasm_target() -> Result<()> {
     if std::env::var_os("WAKELINE_GUEST_RUSTC").is_some() {
         return Ok(());
     }
-    let sysroot = sh::read(
-        Command::new("rustc")
-            .args(["--print", "sysroot"])
-            .current_dir(sh::root()),
-    )?;
-    if Path::new(sysroot.trim())
-        .join("lib/rustlib/wasm32-wasip2")
-        .is_dir()
-    {
+    if sysroot()?.join("lib/rustlib/wasm32-wasip2").is_dir() {
         println!("    wasm32-wasip2 is there");
         return Ok(());
     }
@@ -56,6 +49,12 @@ fn wasm_target() -> Result<()> {
         "guests are built for wasm32-wasip2; where rustup cannot add it, \
          name a rustc that has it in WAKELINE_GUEST_RUSTC",
     )
+}
+
+fn sysroot() -> Result<PathBuf> {
+    let mut rustc = Command::new("rustc");
+    let sysroot = sh::read(rustc.args(["--print", "sysroot"]).current_dir(sh::root()))?;
+    Ok(PathBuf::from(sysroot.trim()))
 }
 
 fn node_packages() -> Result<()> {
@@ -76,6 +75,39 @@ fn node_packages() -> Result<()> {
             .current_dir(&dir),
     )?;
     Ok(fs::write(stamp, wanted)?)
+}
+
+/// The other tool that authors build components with; it targets wasm32-wasip1 and adapts.
+fn cargo_component() -> Result<()> {
+    cargo_tool("cargo-component", CARGO_COMPONENT_VERSION)?;
+    if sysroot()?.join("lib/rustlib/wasm32-wasip1").is_dir() {
+        return Ok(());
+    }
+    sh::run(
+        Command::new("rustup")
+            .args(["target", "add", "wasm32-wasip1"])
+            .current_dir(sh::root()),
+    )
+}
+
+/// The latest release.
+const CARGO_COMPONENT_VERSION: &str = "0.21.1";
+
+/// A program from the registry, of one version, built into target/tools unless it is there.
+pub(crate) fn cargo_tool(name: &str, version: &str) -> Result<PathBuf> {
+    let tools = sh::target().join("tools");
+    let program = tools.join("bin").join(name);
+    if program.is_file() {
+        println!("    {name} is there");
+        return Ok(program);
+    }
+    sh::step(&format!("installing {name} {version} (some minutes, once)"));
+    let mut install = sh::cargo();
+    install
+        .args(["install", "--locked", "--version", version, "--root"])
+        .arg(&tools);
+    sh::run(install.arg(name))?;
+    Ok(program)
 }
 
 /// Into a folder for `PYTHONPATH`, not a virtual environment: Debian's Python comes without `venv`.
