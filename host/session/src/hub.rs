@@ -81,6 +81,14 @@ impl Hub {
     }
 
     async fn poll_here(&self, app: &str, sid: &str) -> Result<PollBody, Refusal> {
+        // A WebSocket that was just accepted may be about to end the polling: what the client sent first, on another
+        // connection, is to be seen first.
+        for _ in 0..UPGRADE_LOOKS {
+            if !self.with(|state, now| state.expects_upgrade(app, sid, now)) {
+                break;
+            }
+            tokio::time::sleep(UPGRADE_LOOK).await;
+        }
         let (send, receive) = oneshot::channel();
         let (key, poll) = self.with(|state, now| {
             let key = state.living(app, sid, now)?;
@@ -148,7 +156,15 @@ impl Hub {
     /// Whether `sid` is a living session of `app`: asked before a 101 and for odd methods.
     pub fn check(&self, app: &str, sid: &str) -> LocalBoxFuture<'static, Result<(), Refusal>> {
         self.at_home(app, sid, |hub, app, sid| {
-            Box::pin(async move { hub.with(|state, now| state.living(&app, &sid, now).map(drop)) })
+            Box::pin(async move {
+                hub.with(|state, now| {
+                    let key = state.living(&app, &sid, now)?;
+                    if let Some(session) = state.sessions.get_mut(key) {
+                        session.announced = Some(now);
+                    }
+                    Ok(())
+                })
+            })
         })
     }
 
@@ -262,15 +278,26 @@ impl State {
     /// not rung yet.
     pub(crate) fn living(&mut self, app: &str, sid: &str, now: Instant) -> Result<SessionKey, Refusal> {
         let key = self.find(app, sid)?;
-        if self
-            .sessions
-            .get(key)
-            .and_then(Session::timeout)
-            .is_some_and(|due| due <= now)
-        {
-            self.fire_session(key, now);
+        // Twice: a ping that was late may be followed by a pong that is overdue too.
+        for _ in 0..2 {
+            let due = self.sessions.get(key).and_then(Session::timeout);
+            if due.is_some_and(|due| due <= now) {
+                self.fire_session(key, now);
+            }
         }
         self.find(app, sid)
+    }
+
+    /// Whether a WebSocket was accepted for this session a moment ago and has not carried it over yet.
+    fn expects_upgrade(&self, app: &str, sid: &str, now: Instant) -> bool {
+        let session = self.find(app, sid).ok().and_then(|key| self.sessions.get(key));
+        session.is_some_and(|session| {
+            let moment = UPGRADE_LOOK * UPGRADE_LOOKS;
+            let recent = session.announced.is_some_and(|at| now.duration_since(at) < moment);
+            let polling =
+                matches!(&session.link, Link::Engine(engine) if engine.transport() == engineio::Transport::Polling);
+            recent && polling
+        })
     }
 
     fn find(&self, app: &str, sid: &str) -> Result<SessionKey, Refusal> {
@@ -281,6 +308,10 @@ impl State {
         }
     }
 }
+
+/// How long a poll lets an upgrade under way go first: 25 looks, 2 ms apart.
+const UPGRADE_LOOKS: u32 = 25;
+const UPGRADE_LOOK: std::time::Duration = std::time::Duration::from_millis(2);
 
 /// Polls a future once, here, and gives it to the runtime only if it must wait: most work ends at once.
 pub(crate) fn start(work: impl Future<Output = ()> + 'static) {

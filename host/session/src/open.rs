@@ -100,6 +100,7 @@ impl Hub {
             polls: 0,
             outbox: None,
             websockets: 0,
+            announced: None,
             unpolled_bytes: 0,
             due: None,
             waiting: Vec::new(),

@@ -33,6 +33,8 @@ pub(crate) struct Session {
     pub(crate) outbox: Option<Outbox>,
     /// Tells frames of the attached WebSocket from those of one before it.
     pub(crate) websockets: u32,
+    /// When a WebSocket for it was last about to be accepted.
+    pub(crate) announced: Option<Instant>,
     /// Bytes sent to a polling client since its last answered poll.
     pub(crate) unpolled_bytes: usize,
     /// The timer that is armed.

@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::settings::Settings;
 
@@ -10,9 +10,6 @@ pub(super) enum Heartbeat {
     /// A ping was sent; its pong must come before this time.
     Asked(Instant),
 }
-
-/// A ping that is later than this was held up by more than a timer.
-const LATE_MAX: Duration = Duration::from_millis(20);
 
 /// What a time-out asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,8 +37,8 @@ impl Heartbeat {
         match self {
             Self::Quiet(due) => {
                 // The pong is due counted from when the ping was, so that a clock's grain adds nothing; but a
-                // process that slept is not to find all its clients dead.
-                let asked = if now.duration_since(*due) <= LATE_MAX {
+                // process that slept for longer than half of that is not to find all its clients dead.
+                let asked = if now.duration_since(*due) <= settings.ping_timeout / 2 {
                     *due
                 } else {
                     now
