@@ -39,7 +39,7 @@ fn play(transport: &str, module: &str, scenario: &str) {
         .within(if scenario.contains("sixty_seconds") {
             180
         } else {
-            90
+            240
         })
         .run_with(|what| grant(what, &mut wakeline, &proxy));
 }
