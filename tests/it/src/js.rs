@@ -36,11 +36,7 @@ fn play(transport: &str, module: &str, scenario: &str) {
         .variable("WAKELINE_URL", &wakeline.url())
         .variable("WAKELINE_PATH", &format!("/{}/socket.io/", app.name))
         .variable("PROXY_URL", &proxy.url())
-        .within(if scenario.contains("sixty_seconds") {
-            180
-        } else {
-            240
-        })
+        .within(300)
         .run_with(|what| grant(what, &mut wakeline, &proxy));
 }
 
