@@ -148,7 +148,7 @@ fn sort(state: &mut State, key: SocketKey, effects: Vec<Effect>) -> Option<(Arc<
         match effect {
             Effect::Ack { token, data } => {
                 if let Some(place) = socket.unanswered.iter().position(|id| *id == token.0) {
-                    socket.unanswered.swap_remove(place);
+                    socket.unanswered.remove(place);
                     sorted.acks.push((sorted.entries.len(), token.0, data));
                 }
             }

@@ -122,7 +122,6 @@ impl State {
                 continue;
             }
             sent += 1;
-            // An offset of 0 would read as "never received": there is nothing before it to have missed.
             let offset_told = socket.is_recoverable();
             session.send(encoded.packets(socket.is_raw(), offset_told), now);
             if offset_told {

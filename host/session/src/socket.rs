@@ -141,6 +141,15 @@ impl Socket {
         }
     }
 
+    /// A client waits for an answer. The oldest of too many is given up: an app that never answers must not let a client
+    /// grow without bound.
+    pub(crate) fn expect_answer(&mut self, ack: u64) {
+        if self.unanswered.len() >= UNANSWERED_MAX {
+            self.unanswered.remove(0);
+        }
+        self.unanswered.push(ack);
+    }
+
     /// The session that carries it, if there is one.
     pub(crate) fn session(&self) -> Option<SessionKey> {
         match self.phase {
@@ -180,3 +189,6 @@ impl Socket {
         }
     }
 }
+
+/// Acks that a client may wait for at once: 8 KiB a socket.
+const UNANSWERED_MAX: usize = 1024;

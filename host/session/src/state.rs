@@ -225,7 +225,7 @@ impl State {
             return;
         };
         if let Job::Event { ack: Some(ack), .. } = job {
-            socket.unanswered.push(ack);
+            socket.expect_answer(ack);
         }
         socket.jobs.push_back(job);
         if !socket.busy {
