@@ -196,7 +196,7 @@ impl Backplane for Embedded {
         self.now(|shared| shared.buckets.get(bucket, key))
     }
 
-    fn write(&self, bucket: &str, changes: Vec<Change>) -> Answer<u64> {
+    fn write(&self, bucket: &str, changes: Vec<Change>) -> Answer<Vec<u64>> {
         let bucket = bucket.to_owned();
         self.write(move |shared| shared.buckets.write(&bucket, changes))
     }
@@ -217,6 +217,10 @@ impl Backplane for Embedded {
     fn delete_blob(&self, digest: &str) -> Answer<()> {
         let digest = digest.to_owned();
         self.long(move |shared| shared.blobs.delete(&digest))
+    }
+
+    fn is_connected(&self) -> bool {
+        true
     }
 }
 

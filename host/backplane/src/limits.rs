@@ -6,8 +6,8 @@ use crate::{Change, Error};
 
 /// Names of apps, topics, buckets and keys, and idempotency keys: at least 1 byte and at most this.
 pub const NAME_BYTES_MAX: usize = 512;
-/// One value of a bucket.
-pub const VALUE_BYTES_MAX: usize = 1 << 20;
+/// One value of a bucket: two of them fit one NATS message of the default size, 1 MiB.
+pub const VALUE_BYTES_MAX: usize = 500_000;
 /// Keys written by one [`write`](crate::Backplane::write).
 pub const CHANGES_MAX: usize = 1024;
 /// One entry of a log, by [`Delivery::size_estimate`].

@@ -2,6 +2,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a suite fails by panicking"
 )]
 use std::{sync::Arc, time::Duration};
@@ -9,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{FutureExt, StreamExt, future::BoxFuture};
 use router::{Action, Delivery, Position, Room, Target};
 
-use crate::{Backplane, Error, Tail};
+use crate::{Backplane, Error, Step, Tail};
 
 mod buckets;
 mod hostile;
@@ -112,8 +113,13 @@ fn text(delivery: &Delivery) -> String {
 }
 
 async fn next(tail: &mut Tail) -> (Position, String) {
-    let (position, delivery) = tail.entries.next().await.unwrap();
-    (position, text(&delivery))
+    loop {
+        match tail.steps.next().await.unwrap() {
+            (position, Step::Entry(delivery)) => return (position, text(&delivery)),
+            (_, Step::Passed) => {}
+            (position, Step::Gap) => panic!("a gap before {position:?}"),
+        }
+    }
 }
 
 async fn take(tail: &mut Tail, count: usize) -> Vec<(Position, String)> {
@@ -130,7 +136,7 @@ fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
 
 /// What is queued for the tail already; for an implementation on a network this may be less than there is.
 fn is_quiet(tail: &mut Tail) -> bool {
-    tail.entries.next().now_or_never().is_none()
+    tail.steps.next().now_or_never().is_none()
 }
 
 macro_rules! list {

@@ -32,11 +32,12 @@ pub trait Backplane: Send + Sync + 'static {
     fn publish(&self, topic: &str, payload: Bytes) -> Answer<()>;
     fn subscribe(&self, topic: &str) -> Answer<BoxStream<'static, Bytes>>;
 
-    /// Key-value. `bucket` and `key` are any strings of 1 to 512 bytes; values at most 1 MiB.
+    /// Key-value. `bucket` and `key` are any strings of 1 to 512 bytes; values at most
+    /// 500,000 bytes.
     fn get(&self, bucket: &str, key: &str) -> Answer<Option<Value>>;
     /// Writes and deletes, all or nothing, each under its condition. [`Error::Conflict`] names the first key
-    /// whose condition failed. Answers the revision that the written keys now have.
-    fn write(&self, bucket: &str, changes: Vec<Change>) -> Answer<u64>;
+    /// whose condition failed. Answers the keys' new revisions, one a change, those of deleted keys included.
+    fn write(&self, bucket: &str, changes: Vec<Change>) -> Answer<Vec<u64>>;
     /// Keys of a bucket that start with `prefix` and come after `after`, in byte order, at most `keys_max`.
     fn keys(&self, bucket: &str, prefix: &str, after: Option<&str>, keys_max: usize) -> Answer<Vec<String>>;
 
@@ -45,13 +46,27 @@ pub trait Backplane: Send + Sync + 'static {
     fn put_blob(&self, blob: Bytes) -> Answer<String>;
     fn get_blob(&self, digest: &str) -> Answer<Option<Bytes>>;
     fn delete_blob(&self, digest: &str) -> Answer<()>;
+
+    /// Whether other nodes can be reached now, as far as is known. What is asked meanwhile waits or fails.
+    fn is_connected(&self) -> bool;
 }
 
 /// Live entries of one log. `start` is the position after which they begin.
 pub struct Tail {
     pub start: Position,
-    /// Bounded: a tail that is not read loses nothing, it slows appends.
-    pub entries: BoxStream<'static, (Position, Arc<Delivery>)>,
+    /// Bounded: a tail that is not read loses nothing, it slows appends (or, where many nodes append, falls behind).
+    pub steps: BoxStream<'static, (Position, Step)>,
+}
+
+/// What a tail has come to. Positions never go back within an epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    Entry(Arc<Delivery>),
+    /// The log has no entry between the last step and here: told now and then, where an app's offsets go on without it.
+    Passed,
+    /// Entries before this position were missed for good, or the log was lost and this is another epoch's: whoever
+    /// depended on having all of them has a gap.
+    Gap,
 }
 
 /// Where entries landed: one offset an entry, growing, all of one epoch. (The embedded backplane's are consecutive.)

@@ -178,7 +178,7 @@ pub(crate) const KEYS: &[Key] = &[
         "Reads and listings of the key-value store, and `fetch-sockets`, of one call; beyond, the call fails."),
     number("limits.kv_writes_per_call", (1, 1000), "500", "keys",
         "Keys that one call may write or delete; beyond, the call fails."),
-    number("limits.kv_value_bytes", (1, MIB), "65536", "bytes",
+    number("limits.kv_value_bytes", (1, 500_000), "65536", "bytes",
         "Largest value in the key-value store; a call that writes a larger one fails."),
     number("limits.host_bytes_per_call", (1024, 1024 * MIB), "33554432", "bytes",
         "Bytes that one call may read from and write to the key-value store; also the most that a single host call passes."),

@@ -24,7 +24,7 @@ pub struct Limits {
     pub reads_per_call: usize,
     /// Keys that one call may write or delete.
     pub kv_writes_per_call: usize,
-    /// One value of the key-value store; the backplane takes at most 1 MiB.
+    /// One value of the key-value store; the backplane takes at most 500,000 bytes.
     pub kv_value_bytes: usize,
     /// Key-value bytes, read and written, of one call; also the most that a single host call may pass.
     pub host_bytes_per_call: usize,

@@ -83,7 +83,7 @@ impl Store {
         }
     }
 
-    pub(crate) fn write(&self, changes: Vec<Change>) -> Answer<u64> {
+    pub(crate) fn write(&self, changes: Vec<Change>) -> Answer<Vec<u64>> {
         self.backplane.write(&self.bucket, changes)
     }
 

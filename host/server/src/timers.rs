@@ -236,7 +236,7 @@ fn last_of_each(timers: Vec<TimerChange>) -> Result<Vec<TimerChange>, CommitErro
     Ok(last)
 }
 
-fn written(outcome: Result<u64, backplane::Error>) -> Result<(), CommitError> {
+fn written(outcome: Result<Vec<u64>, backplane::Error>) -> Result<(), CommitError> {
     match outcome {
         Ok(_) => Ok(()),
         Err(backplane::Error::Conflict { .. }) => Err(CommitError::Conflict),

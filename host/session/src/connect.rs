@@ -175,8 +175,8 @@ impl Hub {
         let mut tail = self.0.backplane.tail(&app.name).await?;
         let (hub, name) = (self.clone(), app.name.clone());
         tokio::task::spawn_local(async move {
-            while let Some((position, delivery)) = tail.entries.next().await {
-                hub.with(|state, now| state.process(&name, position, &delivery, now));
+            while let Some((position, step)) = tail.steps.next().await {
+                hub.with(|state, now| state.follow(&name, position, &step, now));
             }
         });
         let (hub, name) = (self.clone(), app.name.clone());

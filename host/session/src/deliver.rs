@@ -4,7 +4,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use engineio::Packet;
+use backplane::Step;
+use engineio::{CloseReason, Packet};
 use router::{Action, Delivery, Position, Target};
 use socketio::{EventData, encode};
 
@@ -59,8 +60,32 @@ impl<'a> Encoded<'a> {
 }
 
 impl State {
+    /// Goes along with an app's log by one step.
+    pub(crate) fn follow(&mut self, app: &Arc<str>, position: Position, step: &Step, now: Instant) {
+        match step {
+            Step::Entry(delivery) => self.process(app, position, delivery, now),
+            Step::Passed => self.processed(app, position, now),
+            Step::Gap => self.gap(app, position, now),
+        }
+    }
+
+    /// Entries were missed for good: sockets that may have been meant cannot go on as if nothing were. They lose their
+    /// connection with their position as it was, and find when they come back that it leads nowhere.
+    fn gap(&mut self, app: &Arc<str>, position: Position, now: Instant) {
+        tracing::error!(%app, ?position, "entries of the log were missed: clients of the app have to join anew");
+        let of_app = self.sessions.iter().filter(|(_, session)| session.app.name == *app);
+        let keys: Vec<_> = of_app.map(|(key, _)| key).collect();
+        for key in keys {
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.close(CloseReason::TransportError, now);
+            }
+            self.settle(key, now);
+        }
+        self.processed(app, position, now);
+    }
+
     /// Delivers one entry of an app's log and marks it processed.
-    pub(crate) fn process(&mut self, app: &Arc<str>, position: Position, delivery: &Delivery, now: Instant) {
+    fn process(&mut self, app: &Arc<str>, position: Position, delivery: &Delivery, now: Instant) {
         let found = self.resolve(app, &delivery.target);
         match &delivery.action {
             Action::Emit(data) => self.emit(app, position, &delivery.target.namespace, data, &found, now),

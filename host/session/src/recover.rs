@@ -104,7 +104,10 @@ impl Hub {
                 condition: Condition::Revision(revision),
             };
             match self.0.backplane.write(&bucket(&app.name), vec![change]).await {
-                Ok(revision) => return Some(Claimed { record, revision }),
+                Ok(revisions) => {
+                    let revision = revisions.first().copied()?;
+                    return Some(Claimed { record, revision });
+                }
                 Err(Error::Conflict { .. }) => {}
                 Err(error) => {
                     tracing::warn!(app = %app.name, %error, "a socket could not be taken over");

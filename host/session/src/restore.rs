@@ -50,7 +50,10 @@ impl Hub {
                     condition,
                 };
                 // A conflict is a client that came back first.
-                let Ok(revision) = self.0.backplane.write(&bucket, vec![change]).await else {
+                let Ok(revisions) = self.0.backplane.write(&bucket, vec![change]).await else {
+                    continue;
+                };
+                let Some(revision) = revisions.first().copied() else {
                     continue;
                 };
                 self.with(|state, now| {

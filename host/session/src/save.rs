@@ -52,8 +52,9 @@ impl Hub {
                         saved.waiting.drain(..).for_each(|waiting| _ = waiting.send(()));
                         saved.done = version;
                         match written {
-                            Ok(revision) => {
-                                (saved.revision, saved.through, saved.at) = (Some(revision), through, Some(now));
+                            Ok(revisions) => {
+                                saved.revision = revisions.first().copied();
+                                (saved.through, saved.at) = (through, Some(now));
                             }
                             Err(Error::Conflict { .. }) => {
                                 tracing::warn!(%app, socket = %socket.id, "a socket was taken over: this copy ends");

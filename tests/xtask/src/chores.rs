@@ -6,20 +6,23 @@ use anyhow::{Context as _, Result};
 use crate::{sh, tools};
 
 const DENY_VERSION: &str = "0.20.2";
+const FUZZ_VERSION: &str = "0.13.1";
 
 pub(crate) fn fuzz(seconds: u32) -> Result<()> {
     let dir = sh::root().join("tests/fuzz");
+    let program = tools::cargo_tool("cargo-fuzz", FUZZ_VERSION)?;
     let fuzz = |arguments: &[&str]| {
-        let mut command = Command::new("cargo");
+        let mut command = Command::new(&program);
+        // The sanitizers are nightly's.
         command
-            .args(["+nightly", "fuzz"])
             .args(arguments)
             .current_dir(&dir)
-            .env_remove("CARGO");
+            .env_remove("CARGO")
+            .env("RUSTUP_TOOLCHAIN", "nightly");
         command
     };
     let targets = sh::read(&mut fuzz(&["list"]))
-        .context("fuzzing needs `rustup toolchain install nightly` and `cargo install cargo-fuzz`")?;
+        .context("fuzzing needs a nightly compiler: `rustup toolchain install nightly`")?;
     for target in targets.lines() {
         sh::step(&format!("fuzz {target} for {seconds} s"));
         sh::run(&mut fuzz(&[
@@ -53,7 +56,7 @@ pub(crate) fn deny() -> Result<()> {
     let program = tools::cargo_tool("cargo-deny", DENY_VERSION)?;
     sh::run(
         Command::new(program)
-            .args(["check", "--config", ".deny.toml"])
+            .args(["--config", ".deny.toml", "check", "--hide-inclusion-graph"])
             .current_dir(sh::root()),
     )
 }

@@ -31,13 +31,13 @@ impl Buckets {
         stored.map(|stored| decode(bucket, key, stored)).transpose()
     }
 
-    pub(super) fn write(&self, bucket: &str, changes: Vec<Change>) -> Result<u64, Error> {
+    pub(super) fn write(&self, bucket: &str, changes: Vec<Change>) -> Result<Vec<u64>, Error> {
         limits::check_name("bucket", bucket)?;
         limits::check_changes(&changes)?;
         let revision = self.revision(bucket)?;
         let mut revision = revision.lock();
         if changes.is_empty() {
-            return Ok(*revision);
+            return Ok(Vec::new());
         }
         for change in &changes {
             let holds = match change.condition {
@@ -53,7 +53,7 @@ impl Buckets {
                 });
             }
         }
-        let next = *revision + 1;
+        let (next, count) = (*revision + 1, changes.len());
         let mut ops: Vec<Op> = changes
             .into_iter()
             .map(|change| op(bucket, change, next))
@@ -67,7 +67,7 @@ impl Buckets {
         // Even a write that fails may be found after a restart: its revision is not given out twice.
         *revision = next;
         self.store.commit(ops, Safe::AsConfigured)?;
-        Ok(next)
+        Ok(vec![next; count])
     }
 
     pub(super) fn keys(

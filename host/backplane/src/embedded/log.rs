@@ -41,7 +41,7 @@ struct State {
     writing: bool,
 }
 
-type Followed = (Position, Arc<Delivery>);
+type Followed = (Position, crate::Step);
 type TailId = u64;
 type Ticket = u64;
 
@@ -102,7 +102,7 @@ impl Log {
         }
     }
 
-    pub(super) fn read(&self, after: Position, entries_max: usize) -> Result<Vec<Followed>, Error> {
+    pub(super) fn read(&self, after: Position, entries_max: usize) -> Result<Vec<(Position, Arc<Delivery>)>, Error> {
         let mut state = self.state.lock();
         state.kept.trim(self.clock.now_ms());
         state.kept.since(after, entries_max)
@@ -199,7 +199,7 @@ impl State {
                 delivery.size_estimate()
             };
             for (_, queue) in &self.tails {
-                wakers.extend(queue.push((position, Arc::clone(delivery)), bytes));
+                wakers.extend(queue.push((position, crate::Step::Entry(Arc::clone(delivery))), bytes));
             }
         }
         self.kept.trim(now_ms);

@@ -33,10 +33,8 @@ fn remove(key: &str, condition: Condition) -> Change {
 
 impl Subject {
     async fn put(&self, bucket: &str, key: &str, value: &str) -> u64 {
-        self.backplane
-            .write(bucket, vec![put(key, value, Condition::Always)])
-            .await
-            .unwrap()
+        let change = put(key, value, Condition::Always);
+        self.backplane.write(bucket, vec![change]).await.unwrap()[0]
     }
 
     async fn value(&self, bucket: &str, key: &str) -> Option<(String, u64)> {
@@ -73,7 +71,7 @@ async fn revisions(subject: Subject) {
         .backplane
         .write(&bucket, vec![remove("b", Condition::Always)])
         .await
-        .unwrap();
+        .unwrap()[0];
     let third = subject.put(&bucket, "b", "2").await;
     assert!(
         first < second && second < removed && removed < third,
@@ -113,7 +111,7 @@ async fn at_revision(subject: Subject) {
     };
     assert_eq!(update(1).await, conflict, "there is no such key");
     let first = subject.put(&bucket, "k", "v").await;
-    let second = update(first).await.unwrap();
+    let second = update(first).await.unwrap()[0];
     assert_eq!(update(first).await, conflict, "no longer");
     let remove_at = |revision| {
         subject
@@ -149,12 +147,13 @@ async fn writes_are_atomic(subject: Subject) {
         remove("old", Condition::Revision(old)),
         put("other", "1", Condition::Always),
     ];
-    let revision = subject.backplane.write(&bucket, changes).await.unwrap();
+    let revisions = subject.backplane.write(&bucket, changes).await.unwrap();
+    assert_eq!(revisions.len(), 3, "one a change");
     assert_eq!(
         subject.backplane.keys(&bucket, "", None, 10).await.unwrap(),
         ["new", "other"]
     );
-    assert_eq!(subject.value(&bucket, "new").await, Some(("1".into(), revision)));
+    assert_eq!(subject.value(&bucket, "new").await, Some(("1".into(), revisions[0])));
     let twice = vec![
         put("a", "1", Condition::Always),
         put("b", "1", Condition::Always),
@@ -178,7 +177,7 @@ async fn one_writer_wins(subject: Subject) {
     let mut won = Vec::new();
     for writer in writers {
         match writer.await.unwrap() {
-            Ok(revision) => won.push(revision),
+            Ok(revisions) => won.push(revisions[0]),
             Err(error) => assert_eq!(error, Error::Conflict { key: "k".into() }),
         }
     }

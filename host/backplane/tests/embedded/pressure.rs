@@ -1,10 +1,17 @@
 use std::{sync::Arc, time::Instant};
 
-use backplane::{Backplane, Embedded, Window};
+use backplane::{Backplane, Embedded, Step, Tail, Window};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 
 use crate::{entry, text};
+
+async fn next_text(tail: &mut Tail) -> String {
+    match tail.steps.next().await.unwrap().1 {
+        Step::Entry(delivery) => text(&delivery).to_owned(),
+        other => panic!("{other:?} where nothing but entries can come"),
+    }
+}
 
 /// Appends until one has to wait: how many went through, and the one that waits.
 fn fill(backplane: &Embedded) -> (usize, backplane::Answer<backplane::Appended>) {
@@ -27,7 +34,7 @@ async fn an_unread_tail_stops_appends_and_its_reader_frees_them_in_order() {
     let mut behind = backplane.append("app", vec![entry("behind")], None);
     assert!((&mut behind).now_or_never().is_none());
     for number in 0..count {
-        assert_eq!(text(&tail.entries.next().await.unwrap().1), number.to_string());
+        assert_eq!(next_text(&mut tail).await, number.to_string());
     }
     assert!(
         (&mut behind).now_or_never().is_none(),
@@ -35,8 +42,8 @@ async fn an_unread_tail_stops_appends_and_its_reader_frees_them_in_order() {
     );
     assert!((&mut waiting).now_or_never().is_some());
     assert!((&mut behind).now_or_never().is_some());
-    assert_eq!(text(&tail.entries.next().await.unwrap().1), count.to_string());
-    assert_eq!(text(&tail.entries.next().await.unwrap().1), "behind");
+    assert_eq!(next_text(&mut tail).await, count.to_string());
+    assert_eq!(next_text(&mut tail).await, "behind");
 }
 
 #[tokio::test]
@@ -47,11 +54,11 @@ async fn a_waiting_append_that_is_dropped_frees_those_behind_it() {
     let behind = tokio::spawn(backplane.append("app", vec![entry("behind")], None));
     tokio::task::yield_now().await;
     for _ in 0..count {
-        tail.entries.next().await.unwrap();
+        tail.steps.next().await.unwrap();
     }
     drop(waiting);
     assert_eq!(behind.await.unwrap().unwrap().offsets, [count as u64 + 1]);
-    assert_eq!(text(&tail.entries.next().await.unwrap().1), "behind");
+    assert_eq!(next_text(&mut tail).await, "behind");
 }
 
 #[tokio::test]
@@ -94,8 +101,8 @@ async fn tails_end_with_the_backplane() {
     let mut tail = backplane.tail("app").await.unwrap();
     backplane.append("app", vec![entry("a")], None).await.unwrap();
     drop(backplane);
-    assert!(tail.entries.next().await.is_some());
-    assert!(tail.entries.next().await.is_none());
+    assert!(tail.steps.next().await.is_some());
+    assert!(tail.steps.next().await.is_none());
 }
 
 /// Not a test: prints what an append costs. `cargo nextest run --release -p wakeline-backplane --run-ignored only --nocapture`
@@ -123,7 +130,7 @@ async fn what_an_append_costs() {
                     .await
                     .unwrap();
                 if let Some(tail) = &mut tail {
-                    tail.entries.next().await.unwrap();
+                    tail.steps.next().await.unwrap();
                 }
             }
             println!("{name}, {tails} tails: {:?} an append", started.elapsed() / count);

@@ -36,7 +36,7 @@ async fn everything_is_there_again() {
         condition: Condition::Absent,
     };
     first.write("bucket", vec![change("a")]).await.unwrap();
-    let revision = first.write("bucket", vec![change("b")]).await.unwrap();
+    let revision = first.write("bucket", vec![change("b")]).await.unwrap()[0];
     drop(first);
 
     let again = Embedded::open(directory.path()).unwrap();
@@ -73,7 +73,7 @@ async fn everything_is_there_again() {
     );
     let conflict = again.write("bucket", vec![change("a")]).await;
     assert_eq!(conflict, Err(Error::Conflict { key: "a".into() }));
-    assert!(again.write("bucket", vec![change("c")]).await.unwrap() > revision);
+    assert!(again.write("bucket", vec![change("c")]).await.unwrap()[0] > revision);
 }
 
 /// A log whose every entry has left the window, in memory and on disk, still knows where it was.

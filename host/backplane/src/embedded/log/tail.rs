@@ -19,14 +19,14 @@ pub(super) fn follow(log: &Arc<Log>) -> Tail {
     state.tails_made += 1;
     let id = state.tails_made;
     state.tails.push((id, Arc::clone(&queue)));
-    let entries = Box::pin(Following {
+    let steps = Box::pin(Following {
         id,
         queue,
         log: Arc::downgrade(log),
     });
     Tail {
         start: state.kept.head(),
-        entries,
+        steps,
     }
 }
 
