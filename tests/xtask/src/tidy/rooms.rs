@@ -54,6 +54,20 @@ const HOUSE: &[Room] = &[
         ],
     },
     Room {
+        name: "wakeline-backplane-nats",
+        rooms: &["wakeline-router", "wakeline-backplane"],
+        libraries: &[
+            "async-nats",
+            "futures-util",
+            "getrandom",
+            "parking_lot",
+            "postcard",
+            "serde_json",
+            "sha2",
+            "tokio",
+        ],
+    },
+    Room {
         name: "wakeline-session",
         rooms: &[
             "wakeline-engineio",
@@ -117,6 +131,7 @@ const HOUSE: &[Room] = &[
             "wakeline-socketio",
             "wakeline-router",
             "wakeline-backplane",
+            "wakeline-backplane-nats",
             "wakeline-session",
             "wakeline-transport",
             "wakeline-runtime",

@@ -1,0 +1,2 @@
+//! The backplane over NATS: core subjects, JetStream streams.
+use async_nats as _;
