@@ -16,8 +16,6 @@ use crate::{apps::Tenant, code::Code, metrics::Calls, timers::Due};
 /// What a core is made of; sent to its thread.
 pub(crate) struct Core {
     pub(crate) shard: u16,
-    /// The process's, the same for all cores.
-    pub(crate) incarnation: u64,
     /// Whether an earlier process may have left sockets that are to be taken in.
     pub(crate) restores: bool,
     pub(crate) shards: Shards,
@@ -67,13 +65,7 @@ impl Core {
 
     async fn serve(mut self, ready: oneshot::Sender<()>) -> std::io::Result<()> {
         let registry = Rc::new(Registry::default());
-        let hub = Hub::start(
-            self.shard,
-            self.incarnation,
-            self.shards,
-            self.inbox,
-            self.backplane,
-        );
+        let hub = Hub::start(self.shard, self.shards, self.inbox, self.backplane);
         let site = Site {
             hub: hub.clone(),
             apps: Rc::clone(&registry) as Rc<dyn Apps>,

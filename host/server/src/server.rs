@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::future::join_all;
 use parking_lot::RwLock;
-use session::{Hub, Shards};
+use session::{Nodes, Shards};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -61,7 +61,7 @@ impl Server {
         let (listeners, listen) = rooms::bind(config.listen, config.cores.get())?;
         let backplane = rooms::open_backplane(config.data.as_deref())?;
         let engine = rooms::engine(config)?;
-        let (shards, inboxes) = Shards::new(config.cores.get());
+        let (shards, inboxes) = Shards::new(config.cores.get(), Nodes::alone());
         let mut tenants = BTreeMap::new();
         for dir in &dirs {
             let version = runtime.block_on(Version::load(dir, &engine, config.cores.get()))?;
@@ -76,11 +76,9 @@ impl Server {
         let (commands, receivers): (Vec<_>, Vec<_>) =
             (0..config.cores.get()).map(|_| mpsc::unbounded_channel()).unzip();
         let parts = listeners.into_iter().zip(inboxes).zip(receivers).enumerate();
-        let incarnation = Hub::incarnation();
         let restores = config.data.is_some();
         let cores = parts.map(|(index, ((listener, inbox), commands))| Core {
             shard: u16::try_from(index).unwrap_or(u16::MAX),
-            incarnation,
             restores,
             shards: shards.clone(),
             inbox,

@@ -73,7 +73,10 @@ impl State {
     /// connection with their position as it was, and find when they come back that it leads nowhere.
     fn gap(&mut self, app: &Arc<str>, position: Position, now: Instant) {
         tracing::error!(%app, ?position, "entries of the log were missed: clients of the app have to join anew");
-        let of_app = self.sessions.iter().filter(|(_, session)| session.app.name == *app);
+        let of_app = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.app.name == *app);
         let keys: Vec<_> = of_app.map(|(key, _)| key).collect();
         for key in keys {
             if let Some(session) = self.sessions.get_mut(key) {

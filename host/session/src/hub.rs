@@ -14,7 +14,7 @@ use futures_util::future::LocalBoxFuture;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{
-    AppEntry, AppStats, PollBody, Refusal, Shards, ids,
+    AppEntry, AppStats, Node, PollBody, Refusal, Shards, ids,
     record::Home,
     session::{Link, Session},
     shards::Work,
@@ -25,6 +25,15 @@ use crate::{
 /// The sessions of one core. Cheap to clone; stays on its thread, which must run a tokio `LocalSet`.
 #[derive(Clone)]
 pub struct Hub(pub(crate) Rc<Core>);
+
+/// Which node a request is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    Here,
+    Node(Arc<Node>),
+    /// The node is dead, or the id was never given out.
+    Nowhere,
+}
 
 pub(crate) struct Core {
     pub(crate) home: Home,
@@ -38,16 +47,18 @@ pub(crate) struct Core {
 
 impl Hub {
     /// Starts the hub of core `shard`: its timers and its inbox run as local tasks of the current `LocalSet`, until that
-    /// ends. `incarnation` is drawn once for all cores of a process ([`Hub::incarnation`]).
+    /// ends.
     pub fn start(
         shard: u16,
-        incarnation: u64,
         shards: Shards,
         mut inbox: mpsc::UnboundedReceiver<Work>,
         backplane: Arc<dyn Backplane>,
     ) -> Self {
         let hub = Self(Rc::new(Core {
-            home: Home { incarnation, shard },
+            home: Home {
+                incarnation: shards.nodes().incarnation(),
+                shard,
+            },
             shards,
             backplane,
             state: RefCell::default(),
@@ -63,13 +74,36 @@ impl Hub {
         hub
     }
 
-    /// A new identity for a process.
-    pub fn incarnation() -> u64 {
-        u64::from_le_bytes(ids::random())
-    }
-
     pub fn shards(&self) -> &Shards {
         &self.0.shards
+    }
+
+    /// Where the session `sid` is to be asked for. Asks the backplane if its node is not known yet.
+    pub async fn place(&self, sid: &str) -> Place {
+        let own = self.0.home.incarnation;
+        match ids::home_of(sid) {
+            Some(home) if home.incarnation == own => Place::Here,
+            Some(home) => self
+                .0
+                .shards
+                .nodes()
+                .find(home.incarnation)
+                .await
+                .map_or(Place::Nowhere, Place::Node),
+            None => Place::Nowhere,
+        }
+    }
+
+    /// Where a new session is to be opened: elsewhere if this node drains and another does not.
+    pub fn place_new(&self) -> Place {
+        if !self.with(|state, _| state.draining) {
+            return Place::Here;
+        }
+        let others = self.0.shards.nodes().others();
+        let open: Vec<_> = others.into_iter().filter(|node| !node.draining).collect();
+        let any = u64::from_le_bytes(ids::random()) as usize;
+        let chosen = any.checked_rem(open.len()).and_then(|index| open.get(index));
+        chosen.map_or(Place::Here, |node| Place::Node(node.clone()))
     }
 
     /// Answers a GET with packets, when there are some. From any core; dropping the future tells the session that the
@@ -195,9 +229,12 @@ impl Hub {
         let (app, sid): (Arc<str>, Arc<str>) = (app.into(), sid.into());
         match ids::home_of(&sid) {
             None => Box::pin(async { Err(Refusal::SessionUnknown) }),
-            Some(shard) if shard == self.0.home.shard => act(self.clone(), app, sid),
-            Some(shard) => {
-                let asked = self.0.shards.ask(shard, move |hub| act(hub, app, sid));
+            Some(home) if home == self.0.home => act(self.clone(), app, sid),
+            Some(home) if home.incarnation != self.0.home.incarnation => {
+                Box::pin(async { Err(Refusal::SessionUnknown) })
+            }
+            Some(home) => {
+                let asked = self.0.shards.ask(home.shard, move |hub| act(hub, app, sid));
                 Box::pin(async move { asked.await.unwrap_or(Err(Refusal::SessionUnknown)) })
             }
         }

@@ -1,8 +1,10 @@
-//! Ids. An Engine.IO sid is a bearer secret and names its home core; a Socket.IO id is public and names nothing;
+//! Ids. An Engine.IO sid is a bearer secret and names its home, node and core; a Socket.IO id is public and names nothing;
 //! a recovery `pid` is a secret that finds its socket.
 use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::record::Home;
 
 /// Bytes of randomness in a sid and in a socket's id: 120 bits, 20 characters.
 const ID_BYTES: usize = 15;
@@ -10,33 +12,39 @@ const ID_CHARS: usize = 20;
 /// Bytes of a recovery secret: 128 bits, 22 characters.
 pub(crate) const SECRET_BYTES: usize = 16;
 const SECRET_CHARS: usize = 22;
-/// A sid's first characters: the core, in base 64.
-const HOME_CHARS: usize = 2;
-/// Cores that two base-64 characters can name.
-pub(crate) const SHARDS_MAX: usize = 4096;
+/// A sid's first characters: process and core, 36 and 12 bits in base 64.
+const HOME_CHARS: usize = 8;
+const HOME_BYTES: usize = 6;
+pub(crate) const INCARNATION_BITS: u32 = 36;
+const SHARD_BITS: u32 = 12;
+/// Cores of a process.
+pub(crate) const SHARDS_MAX: usize = 1 << SHARD_BITS;
 
 pub(crate) type Secret = [u8; SECRET_BYTES];
 
-/// A new Engine.IO session id on core `shard`.
-pub(crate) fn new_sid(shard: u16) -> Arc<str> {
+/// A new Engine.IO session id that names its home.
+pub(crate) fn new_sid(home: Home) -> Arc<str> {
     let mut sid = String::with_capacity(HOME_CHARS + ID_CHARS);
-    // Two characters hold 12 of the 16 bits that two bytes encode to three characters.
-    let home = URL_SAFE_NO_PAD.encode((shard << 4).to_be_bytes());
-    sid.push_str(home.get(..HOME_CHARS).unwrap_or_default());
+    let number = home.incarnation << SHARD_BITS | u64::from(home.shard);
+    let [_, _, bytes @ ..] = number.to_be_bytes();
+    let bytes: [u8; HOME_BYTES] = bytes;
+    URL_SAFE_NO_PAD.encode_string(bytes, &mut sid);
     URL_SAFE_NO_PAD.encode_string(random::<ID_BYTES>(), &mut sid);
     sid.into()
 }
 
-/// The core that a sid names, whether or not the session lives.
-pub(crate) fn home_of(sid: &str) -> Option<u16> {
+/// The home that a sid names, whether or not the session lives.
+pub(crate) fn home_of(sid: &str) -> Option<Home> {
     if sid.len() != HOME_CHARS + ID_CHARS {
         return None;
     }
-    let home = URL_SAFE_NO_PAD
-        .decode(format!("{}A", sid.get(..HOME_CHARS)?))
-        .ok()?;
-    let [high, low] = home.as_slice() else { return None };
-    Some(u16::from_be_bytes([*high, *low]) >> 4)
+    let home = URL_SAFE_NO_PAD.decode(sid.get(..HOME_CHARS)?).ok()?;
+    let number = home.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let shard = u16::try_from(number & (SHARDS_MAX as u64 - 1)).ok()?;
+    Some(Home {
+        incarnation: number >> SHARD_BITS,
+        shard,
+    })
 }
 
 /// A new public socket id.

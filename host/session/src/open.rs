@@ -74,7 +74,7 @@ impl Hub {
             protocol,
             handshake,
         } = request;
-        let sid = ids::new_sid(self.0.home.shard);
+        let sid = ids::new_sid(self.0.home);
         let settings = &app.settings;
         let link = match protocol {
             Protocol::SocketIo | Protocol::EngineIo => {

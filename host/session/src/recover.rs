@@ -5,6 +5,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 use backplane::{Change, Condition, Error};
 use engineio::CloseReason;
 use router::DisconnectReason;
+use serde::{Deserialize, Serialize};
 use socketio::RecoveryClaim;
 use tokio::sync::oneshot;
 
@@ -17,13 +18,15 @@ use crate::{
 };
 
 /// A record and the revision it was read at.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Claimed {
     pub(crate) record: Record,
     pub(crate) revision: u64,
 }
 
 /// What a home answers when another core wants its socket.
-enum Released {
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Released {
     Yes(Box<Claimed>),
     /// It is being taken over or leaving: ask again.
     Busy,
@@ -83,19 +86,14 @@ impl Hub {
                 return None;
             }
             let mut revision = value.revision;
-            if record.home.incarnation == self.0.home.incarnation {
-                let (name, namespace, id) = (app.name.clone(), record.namespace.clone(), id.clone());
-                let release = self.0.shards.ask(record.home.shard, move |hub| {
-                    Box::pin(async move { hub.release(&name, &namespace, &id).await })
-                });
-                match release.await.unwrap_or(Released::Unknown) {
-                    Released::Yes(fresh) => (record, revision) = (fresh.record, fresh.revision),
-                    // Unknown here, but its record stands: on its way to another core, or about to be forgotten.
-                    Released::Busy | Released::Unknown => {
-                        tokio::time::sleep(RELEASE_PAUSE).await;
-                        continue;
-                    }
+            match self.ask_home(&app.name, &record, id).await {
+                Some(Released::Yes(fresh)) => (record, revision) = (fresh.record, fresh.revision),
+                // Unknown there, but its record stands: on its way to another core, or about to be forgotten.
+                Some(Released::Busy | Released::Unknown) => {
+                    tokio::time::sleep(RELEASE_PAUSE).await;
+                    continue;
                 }
+                None => {}
             }
             record.home = self.0.home;
             let change = Change {
@@ -118,8 +116,27 @@ impl Hub {
         None
     }
 
+    /// Asks a socket's home to give it up. `None` if the home is dead, or as good as: then whoever writes the record at its
+    /// revision has the socket, and the old home, should it come back to life, finds that it has not.
+    async fn ask_home(&self, app: &Arc<str>, record: &Record, id: &Arc<str>) -> Option<Released> {
+        let (shards, home) = (&self.0.shards, record.home);
+        let (app, namespace, id) = (app.clone(), record.namespace.clone(), id.clone());
+        if home.incarnation == self.0.home.incarnation {
+            return Some(shards.release(home.shard, app, namespace, id).await);
+        }
+        let node = shards.nodes().find(home.incarnation).await?;
+        let name = node.name.clone();
+        match shards.release_there(node, home.shard, app, namespace, id).await {
+            Ok(released) => Some(released),
+            Err(error) => {
+                tracing::warn!(node = %name, %error, "a socket is taken from a node that does not answer");
+                None
+            }
+        }
+    }
+
     /// Gives a socket up to another core: its connection, if it has one, is a zombie and closed; what it has begun ends.
-    async fn release(&self, app: &Arc<str>, namespace: &str, id: &str) -> Released {
+    pub(crate) async fn release(&self, app: &Arc<str>, namespace: &str, id: &str) -> Released {
         let (send, idle) = oneshot::channel();
         let found = self.with(|state, now| {
             let Some(key) = state.line(app).members.socket(namespace, id) else {

@@ -3,9 +3,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::{LocalBoxFuture, join_all};
 use router::{Room, Target};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{AppStats, Hub, ids, socket::Phase};
+use crate::{AppStats, Hub, Nodes, ids, socket::Phase};
 
 /// Something to be done on a core's own thread.
 pub type Work = Box<dyn FnOnce(Hub) -> LocalBoxFuture<'static, ()> + Send>;
@@ -15,10 +16,11 @@ pub type Work = Box<dyn FnOnce(Hub) -> LocalBoxFuture<'static, ()> + Send>;
 pub struct Shards {
     /// One a core. Unbounded, because who posts waits for the answer: it is bounded by requests in flight.
     inboxes: Arc<[mpsc::UnboundedSender<Work>]>,
+    nodes: Nodes,
 }
 
 /// One socket, as other code may know it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketInfo {
     pub id: Arc<str>,
     pub namespace: Arc<str>,
@@ -28,18 +30,33 @@ pub struct SocketInfo {
 }
 
 /// Some of the sockets that match, in order of their ids; `cursor` is where to go on, `None` on the last page.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     pub sockets: Vec<SocketInfo>,
     pub cursor: Option<String>,
+    /// Nodes that did not answer: what they have is missing.
+    pub partial: Vec<String>,
 }
 
 /// Sockets in a page.
-const PAGE_SOCKETS_MAX: usize = 1000;
+pub(crate) const PAGE_SOCKETS_MAX: usize = 1000;
+
+/// A page of what several cores or nodes have.
+pub(crate) fn merge(mut sockets: Vec<SocketInfo>, sockets_max: usize) -> Page {
+    sockets.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    let more = sockets.len() > sockets_max;
+    sockets.truncate(sockets_max);
+    let cursor = sockets.last().filter(|_| more).map(|last| last.id.to_string());
+    Page {
+        sockets,
+        cursor,
+        partial: Vec::new(),
+    }
+}
 
 impl Shards {
     /// Channels for `count` cores (1 to 4096): each hub takes one receiver.
-    pub fn new(count: usize) -> (Self, Vec<mpsc::UnboundedReceiver<Work>>) {
+    pub fn new(count: usize, nodes: Nodes) -> (Self, Vec<mpsc::UnboundedReceiver<Work>>) {
         assert!(
             (1..=ids::SHARDS_MAX).contains(&count),
             "a sid can name 1 to {} cores",
@@ -49,6 +66,7 @@ impl Shards {
         (
             Self {
                 inboxes: inboxes.into(),
+                nodes,
             },
             receivers,
         )
@@ -58,10 +76,16 @@ impl Shards {
         self.inboxes.len()
     }
 
+    /// This node and the others.
+    pub fn nodes(&self) -> &Nodes {
+        &self.nodes
+    }
+
     /// Runs `work` on the thread of `sid`'s home. Answers false if `sid` names none of this node's cores: `work` is
     /// dropped then.
     pub fn run_at_home(&self, sid: &str, work: Work) -> bool {
-        ids::home_of(sid).is_some_and(|shard| self.run(shard, work))
+        let home = ids::home_of(sid).filter(|home| home.incarnation == self.nodes.incarnation());
+        home.is_some_and(|home| self.run(home.shard, work))
     }
 
     /// Runs `work` on a core's thread. False if there is no such core, or its thread has ended.
@@ -105,17 +129,12 @@ impl Shards {
         join_all(answers).await.into_iter().flatten().collect()
     }
 
-    /// The connected sockets of an app that match, as they are now. At most 1,000 a page.
-    pub async fn fetch_sockets(&self, app: Arc<str>, target: Target, cursor: Option<String>) -> Page {
+    /// The connected sockets on this node.
+    pub(crate) async fn page_here(&self, app: Arc<str>, target: Target, cursor: Option<String>) -> Page {
         let found = self
             .ask_all(move |hub| hub.sockets(&app, &target, cursor.as_deref()))
             .await;
-        let mut sockets: Vec<SocketInfo> = found.into_iter().flatten().collect();
-        sockets.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        let more = sockets.len() > PAGE_SOCKETS_MAX;
-        sockets.truncate(PAGE_SOCKETS_MAX);
-        let cursor = sockets.last().filter(|_| more).map(|last| last.id.to_string());
-        Page { sockets, cursor }
+        merge(found.into_iter().flatten().collect(), PAGE_SOCKETS_MAX)
     }
 
     /// Counters of an app over all cores.

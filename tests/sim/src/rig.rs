@@ -1,7 +1,7 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use backplane::{Backplane, Embedded};
-use session::{AppEntry, AppSettings, Handshake, Hub, OpenRequest, Protocol, Shards};
+use session::{AppEntry, AppSettings, Handshake, Hub, Nodes, OpenRequest, Protocol, Shards};
 use tokio::task::LocalSet;
 
 use crate::{Calls, Client, app::Chat};
@@ -44,11 +44,10 @@ impl Rig {
             settings: Arc::new(settings),
             code: Rc::new(Chat { calls: calls.clone() }),
         });
-        let (shards, inboxes) = Shards::new(cores);
-        let incarnation = Hub::incarnation();
+        let (shards, inboxes) = Shards::new(cores, Nodes::alone());
         let hubs = (0..)
             .zip(inboxes)
-            .map(|(shard, inbox)| Hub::start(shard, incarnation, shards.clone(), inbox, backplane.clone()))
+            .map(|(shard, inbox)| Hub::start(shard, shards.clone(), inbox, backplane.clone()))
             .collect();
         Self {
             hubs,

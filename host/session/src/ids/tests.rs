@@ -3,16 +3,19 @@ use super::*;
 #[test]
 fn a_sid_names_its_home() {
     for shard in [0, 1, 7, 63, 64, SHARDS_MAX as u16 - 1] {
-        let sid = new_sid(shard);
-        assert_eq!(sid.len(), 22);
-        assert_eq!(home_of(&sid), Some(shard));
+        for incarnation in [1, 63, 64, 0x1234_5678, (1 << INCARNATION_BITS) - 1] {
+            let home = Home { incarnation, shard };
+            let sid = new_sid(home);
+            assert_eq!(sid.len(), 28);
+            assert_eq!(home_of(&sid), Some(home));
+        }
     }
     for bad in [
         "",
-        "AA",
+        "AAAAAAAA",
         "nope",
-        "ÄÄ34567890123456789012",
-        "A*45678901234567890123",
+        "ÄÄÄÄ45678901234567890123",
+        "A*345678901234567890abcdefgh",
     ] {
         assert_eq!(home_of(bad), None, "{bad}");
     }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 use backplane::Embedded;
 use futures_util::future::LocalBoxFuture;
 use router::{Call, CallKind, Effect, Failure, Target};
-use session::{App, AppEntry, AppSettings, Apps, Hub, Shards};
+use session::{App, AppEntry, AppSettings, Apps, Hub, Nodes, Shards};
 use socketio::EventData;
 use tokio::{
     net::TcpListener,
@@ -32,11 +32,10 @@ impl Node {
     pub(crate) async fn start(change: impl FnOnce(&mut Setup)) -> Self {
         let mut setup = Setup::new();
         change(&mut setup);
-        let (shards, mut inboxes) = Shards::new(1);
+        let (shards, mut inboxes) = Shards::new(1, Nodes::alone());
         let inbox = inboxes.remove(0);
         let hub = Hub::start(
             0,
-            Hub::incarnation(),
             shards,
             inbox,
             Arc::new(Embedded::in_memory()),

@@ -78,6 +78,7 @@ const HOUSE: &[Room] = &[
         libraries: &[
             "futures-util",
             "getrandom",
+            "parking_lot",
             "postcard",
             "serde_json",
             "slotmap",

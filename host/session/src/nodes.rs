@@ -1,0 +1,293 @@
+//! Which nodes there are: each keeps a lease in the backplane, and looks at those of the others.
+//!
+//! A lease says nothing about clocks: a node is dead when its lease has not changed for [`LEASE`] by the clock of whoever
+//! looks, and that one could look all the while. Being thought dead costs a node nothing but its sockets: their records
+//! are fenced by revision, so what it still does to one that was taken over fails.
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use backplane::{Backplane, Change, Condition, Error, Value};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio::{sync::watch, time::Instant};
+
+use crate::ids;
+
+mod look;
+
+/// A node of the cluster, as its lease has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Names the process: drawn at start, so that a restarted node is another. 36 bits.
+    pub incarnation: u64,
+    /// What its operator calls it.
+    pub name: String,
+    /// Host and port of its listener for other nodes.
+    pub address: String,
+    /// Which version of each app it runs: name and digest of the component.
+    pub apps: BTreeMap<String, String>,
+    /// Takes no new sessions.
+    pub draining: bool,
+}
+
+/// Asks other nodes. Implemented over their listeners; by simulations with channels.
+pub trait Wire: Send + Sync + 'static {
+    /// Brings a question to a node and its answer back (see [`crate::Shards::answer`]). Ends within 5 s.
+    fn ask(&self, node: Arc<Node>, question: Bytes) -> BoxFuture<'static, Result<Bytes, Unreachable>>;
+}
+
+/// A node did not answer. It may live all the same.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("node {node} did not answer: {reason}")]
+pub struct Unreachable {
+    pub node: String,
+    pub reason: String,
+}
+
+/// The nodes of the cluster, this one first. Cheap to clone, any thread.
+#[derive(Clone)]
+pub struct Nodes(Arc<Inner>);
+
+struct Inner {
+    incarnation: u64,
+    own: Mutex<Node>,
+    /// `None`: this node is alone and always was.
+    cluster: Option<Cluster>,
+}
+
+struct Cluster {
+    backplane: Arc<dyn Backplane>,
+    wire: Arc<dyn Wire>,
+    view: Mutex<View>,
+    /// Counts changes of who is there.
+    changes: watch::Sender<u64>,
+    /// The lease was renewed, and the others' were seen, in the last round.
+    ready: AtomicBool,
+}
+
+struct View {
+    others: HashMap<u64, Seen>,
+    /// When all leases were last read.
+    looked: Instant,
+    /// Incarnations that were looked for in vain, and when.
+    unknown: HashMap<u64, Instant>,
+}
+
+/// A lease and since when it has not changed.
+struct Seen {
+    node: Arc<Node>,
+    revision: u64,
+    since: Instant,
+}
+
+/// Leases are renewed this often.
+pub(crate) const RENEWAL: Duration = Duration::from_secs(2);
+/// A lease that has not changed for this long is a dead node's.
+pub(crate) const LEASE: Duration = Duration::from_secs(8);
+
+impl Nodes {
+    /// A new identity for a process, never 0.
+    pub fn draw() -> u64 {
+        (u64::from_le_bytes(ids::random()) >> (64 - ids::INCARNATION_BITS)).max(1)
+    }
+
+    /// A node that shares its backplane with nobody.
+    pub fn alone() -> Self {
+        let own = Node {
+            incarnation: Self::draw(),
+            name: String::new(),
+            address: String::new(),
+            apps: BTreeMap::new(),
+            draining: false,
+        };
+        Self(Arc::new(Inner {
+            incarnation: own.incarnation,
+            own: Mutex::new(own),
+            cluster: None,
+        }))
+    }
+
+    /// Takes a lease and sees who else is there. [`Self::keep`] must run from then on.
+    pub async fn join(backplane: Arc<dyn Backplane>, wire: Arc<dyn Wire>, own: Node) -> Result<Self, Error> {
+        let view = View {
+            others: HashMap::new(),
+            looked: Instant::now(),
+            unknown: HashMap::new(),
+        };
+        let cluster = Cluster {
+            backplane,
+            wire,
+            view: Mutex::new(view),
+            changes: watch::Sender::new(0),
+            ready: AtomicBool::new(false),
+        };
+        let nodes = Self(Arc::new(Inner {
+            incarnation: own.incarnation,
+            own: Mutex::new(own),
+            cluster: Some(cluster),
+        }));
+        nodes.round().await?;
+        Ok(nodes)
+    }
+
+    pub fn incarnation(&self) -> u64 {
+        self.0.incarnation
+    }
+
+    /// This node, as its lease has it or will have it.
+    pub fn own(&self) -> Node {
+        self.0.own.lock().clone()
+    }
+
+    /// Changes what the lease says, with the next renewal (see [`Self::renew`]).
+    pub fn update(&self, change: impl FnOnce(&mut Node)) {
+        change(&mut self.0.own.lock());
+    }
+
+    /// Every other node that lives, in order of their incarnations.
+    pub fn others(&self) -> Vec<Arc<Node>> {
+        let Some(cluster) = &self.0.cluster else {
+            return Vec::new();
+        };
+        let mut others: Vec<_> = cluster
+            .view
+            .lock()
+            .others
+            .values()
+            .map(|seen| seen.node.clone())
+            .collect();
+        others.sort_unstable_by_key(|node| node.incarnation);
+        others
+    }
+
+    /// Whether this node is one of a cluster.
+    pub fn is_cluster(&self) -> bool {
+        self.0.cluster.is_some()
+    }
+
+    /// Whether this node keeps its lease, sees the others' and reaches them.
+    pub fn is_ready(&self) -> bool {
+        self.0
+            .cluster
+            .as_ref()
+            .is_none_or(|cluster| cluster.ready.load(Ordering::Acquire) && cluster.backplane.is_connected())
+    }
+
+    /// A living node, asked for in the backplane if it is not known yet. `None`: it is dead, or never was.
+    pub async fn find(&self, incarnation: u64) -> Option<Arc<Node>> {
+        let cluster = self.0.cluster.as_ref()?;
+        if let Some(known) = self.known(incarnation) {
+            return Some(known);
+        }
+        if !cluster.view.lock().may_look(incarnation) {
+            return None;
+        }
+        let value = cluster.backplane.get(BUCKET, &key(incarnation)).await.ok()?;
+        self.seen(incarnation, value?)
+    }
+
+    /// A node that lives, without asking anybody.
+    pub fn known(&self, incarnation: u64) -> Option<Arc<Node>> {
+        let cluster = self.0.cluster.as_ref()?;
+        let view = cluster.view.lock();
+        view.others.get(&incarnation).map(|seen| seen.node.clone())
+    }
+
+    /// Rings whenever a node came, went or changed. `None` if this node is alone.
+    pub fn changes(&self) -> Option<watch::Receiver<u64>> {
+        self.0.cluster.as_ref().map(|cluster| cluster.changes.subscribe())
+    }
+
+    pub(crate) async fn ask(&self, node: Arc<Node>, question: Bytes) -> Result<Bytes, Unreachable> {
+        match &self.0.cluster {
+            Some(cluster) => cluster.wire.ask(node, question).await,
+            None => Err(Unreachable {
+                node: node.name.clone(),
+                reason: "this node is alone".into(),
+            }),
+        }
+    }
+
+    /// Which of the living nodes does something that one is to do, by its name. All nodes with the same view agree; a
+    /// node that drains does nothing while there is another.
+    pub fn is_chosen(&self, task: &str) -> bool {
+        let own = self.own();
+        let others = self.others();
+        let others = others.iter().filter(|node| !node.draining);
+        let best = others.map(|node| weight(task, node.incarnation)).max();
+        match best {
+            None => true,
+            Some(_) if own.draining => false,
+            Some(best) => weight(task, own.incarnation) > best,
+        }
+    }
+
+    /// Gives the lease up: the others take over what this node leaves.
+    pub async fn leave(&self) -> Result<(), Error> {
+        let Some(cluster) = &self.0.cluster else {
+            return Ok(());
+        };
+        let change = Change {
+            key: key(self.0.incarnation),
+            value: None,
+            condition: Condition::Always,
+        };
+        cluster.backplane.write(BUCKET, vec![change]).await.map(drop)
+    }
+
+    fn seen(&self, incarnation: u64, value: Value) -> Option<Arc<Node>> {
+        let node: Arc<Node> = Arc::new(serde_json::from_slice(&value.bytes).ok()?);
+        let cluster = self.0.cluster.as_ref()?;
+        let seen = Seen {
+            node: node.clone(),
+            revision: value.revision,
+            since: Instant::now(),
+        };
+        cluster.view.lock().others.insert(incarnation, seen);
+        cluster.changes.send_modify(|count| *count += 1);
+        Some(node)
+    }
+}
+
+impl View {
+    /// Bounds what made-up ids cost: one look an id and second, and no more than [`UNKNOWN_MAX`] of them.
+    fn may_look(&mut self, incarnation: u64) -> bool {
+        let now = Instant::now();
+        self.unknown
+            .retain(|_, looked| now.duration_since(*looked) < UNKNOWN_KEPT);
+        if self.unknown.contains_key(&incarnation) || self.unknown.len() >= UNKNOWN_MAX {
+            return false;
+        }
+        self.unknown.insert(incarnation, now);
+        true
+    }
+}
+
+fn weight(task: &str, incarnation: u64) -> u64 {
+    let bytes = task.bytes().chain(incarnation.to_le_bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    // FNV's high bits say little of its last bytes.
+    (hash ^ (hash >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+}
+
+fn key(incarnation: u64) -> String {
+    format!("{incarnation:x}")
+}
+
+/// The bucket of leases.
+const BUCKET: &str = "nodes";
+const UNKNOWN_KEPT: Duration = Duration::from_secs(1);
+const UNKNOWN_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests;
