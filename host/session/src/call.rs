@@ -29,12 +29,23 @@ impl Hub {
     /// Calls the handler for each job that waits. `busy` is set until it returns.
     pub(crate) async fn run_jobs(self, key: SocketKey) {
         while let Some((code, call, job)) = self.next_job(key) {
+            if matches!(job, Concluding::Disconnect) && !self.is_still_ours(key).await {
+                return;
+            }
             let outcome = match code.call(call).await {
                 Ok(effects) => self.commit(key, effects).await,
                 Err(failure) => Err(failure),
             };
             self.conclude(key, &job, outcome);
         }
+    }
+
+    /// Whether no other node has the socket by now: the end of one that lives elsewhere is not told.
+    async fn is_still_ours(&self, key: SocketKey) -> bool {
+        if self.0.shards.nodes().is_cluster() {
+            self.save(key).await;
+        }
+        self.with(|state, _| state.sockets.contains_key(key))
     }
 
     /// Takes the next job; none ends the run.

@@ -152,7 +152,8 @@ impl Hub {
         });
         let start = opened?;
         if app.settings.recovery.is_some() {
-            self.restore(app, start.epoch).await?;
+            tokio::task::spawn_local(self.clone().adopt_when_nodes_go(app.clone()));
+            self.adopt(app, start.epoch).await?;
         }
         Ok(())
     }

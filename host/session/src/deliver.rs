@@ -208,6 +208,11 @@ impl State {
             *processed = position.offset;
         }
         line.stats.log_offset = position.offset;
+        let reached = line
+            .reaching
+            .extract_if(.., |(offset, _)| *offset <= position.offset);
+        // Who waited may have given up.
+        reached.for_each(|(_, waiting)| _ = waiting.send(()));
         while let Some(entry) = self.line(app).deferred.first_entry() {
             if *entry.key() > position.offset {
                 break;

@@ -6,6 +6,7 @@
 //!
 //! A *session* is one connection and dies with it. A *socket* is a namespace joined on a session; when the
 //! session dies it may stay, away, until its client recovers it on another session or its window passes.
+mod adopt;
 mod app;
 mod call;
 mod commit;
@@ -27,7 +28,7 @@ mod record;
 mod recover;
 mod replay;
 mod request;
-mod restore;
+
 mod save;
 mod session;
 mod shards;

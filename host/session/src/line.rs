@@ -16,6 +16,8 @@ pub(crate) struct Line {
     pub(crate) log: Log,
     /// Acks that must not overtake emits of the same handler: sent once the offset was delivered.
     pub(crate) deferred: BTreeMap<u64, Vec<DeferredAck>>,
+    /// Recoveries that wait until the log has been read up to an offset.
+    pub(crate) reaching: Vec<(u64, oneshot::Sender<()>)>,
     pub(crate) stats: AppStats,
 }
 

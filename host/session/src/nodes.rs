@@ -191,7 +191,7 @@ impl Nodes {
             return None;
         }
         let value = cluster.backplane.get(BUCKET, &key(incarnation)).await.ok()?;
-        self.seen(incarnation, value?)
+        self.seen(incarnation, &value?)
     }
 
     /// A node that lives, without asking anybody.
@@ -243,7 +243,7 @@ impl Nodes {
         cluster.backplane.write(BUCKET, vec![change]).await.map(drop)
     }
 
-    fn seen(&self, incarnation: u64, value: Value) -> Option<Arc<Node>> {
+    fn seen(&self, incarnation: u64, value: &Value) -> Option<Arc<Node>> {
         let node: Arc<Node> = Arc::new(serde_json::from_slice(&value.bytes).ok()?);
         let cluster = self.0.cluster.as_ref()?;
         let seen = Seen {

@@ -1,8 +1,14 @@
 //! What a client missed, read from the log and sent before live traffic goes on.
-use std::{future::poll_fn, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    future::poll_fn,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use router::{Delivery, DisconnectReason, Position, Replayed, Room, replay};
+use router::{Delivery, DisconnectReason, Epoch, Position, Replayed, Room, replay};
 use socketio::encode;
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     AppEntry, Hub,
@@ -13,6 +19,9 @@ use crate::{
 
 /// Entries read from the log at once.
 const PAGE_ENTRIES: usize = 256;
+
+/// How long a recovery waits for this node to read what another has read.
+const REACH_PATIENCE: Duration = Duration::from_secs(10);
 
 /// One replay: where it has come to, and how it tells membership changes that were applied already.
 struct Replay {
@@ -36,6 +45,14 @@ impl Hub {
         app: &Rc<AppEntry>,
         from: Position,
     ) -> bool {
+        // Another node may have told the client of entries that this one has not read yet.
+        let seen = self.with(|state, _| state.sockets.get(key).map(|socket| socket.progress.through));
+        if !self
+            .reach(&app.name, from.epoch, from.offset.max(seen.unwrap_or(0)))
+            .await
+        {
+            return false;
+        }
         let Some(mut replay) = self.with(|state, _| {
             let (epoch, live_from) = state.line(&app.name).position();
             let seen = state.sockets.get(key)?.progress.through;
@@ -71,6 +88,35 @@ impl Hub {
                 return false;
             }
         }
+    }
+}
+
+impl Hub {
+    /// Waits until this core has read the log up to `offset`. False if there is no such place in it, or it is not reached
+    /// in time.
+    async fn reach(&self, app: &Arc<str>, epoch: Epoch, offset: u64) -> bool {
+        let here = || self.with(|state, _| state.line(app).position());
+        if here() == (epoch, offset) || here().1 > offset {
+            return here().0 == epoch;
+        }
+        // Made up, or of a log that was lost: not to be waited for.
+        match self.0.backplane.head(app).await {
+            Ok(head) if head.epoch == epoch && head.offset >= offset => {}
+            Ok(_) | Err(_) => return false,
+        }
+        let (send, reached) = oneshot::channel();
+        let waits = self.with(|state, _| {
+            let line = state.line(app);
+            let waits = line.position().1 < offset;
+            if waits {
+                line.reaching.push((offset, send));
+            }
+            waits
+        });
+        !waits
+            || timeout(REACH_PATIENCE, reached)
+                .await
+                .is_ok_and(|reached| reached.is_ok())
     }
 }
 

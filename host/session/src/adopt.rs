@@ -1,0 +1,173 @@
+//! Sockets whose home is gone: left in the data directory by a process before this one, or by a node that died or left.
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use backplane::{Change, Condition, Error};
+use futures_util::{StreamExt, stream};
+use router::{DisconnectReason, Epoch};
+use tokio::time::sleep;
+
+use crate::{
+    AppEntry, Hub,
+    line::Log,
+    record::{Record, bucket},
+    recover::{Claimed, install},
+    socket::Phase,
+    state::Task,
+};
+
+/// Records listed at once, and read at once.
+const PAGE_RECORDS: usize = 512;
+const READS_AT_ONCE: usize = 32;
+/// Until what failed is tried again.
+const RETRY: Duration = Duration::from_secs(3);
+
+impl Hub {
+    /// Takes in the sockets that no living node has: away, their window begun anew, so that those that do not come back
+    /// are seen to leave. Each node takes its share, and each core of it, by their ids; two that disagree on who lives
+    /// are told apart by the records' revisions.
+    pub(crate) async fn adopt(&self, app: &Rc<AppEntry>, epoch: Epoch) -> Result<(), Error> {
+        let (bucket, shards) = (bucket(&app.name), self.0.shards.count());
+        let mut after: Option<String> = None;
+        loop {
+            let keys = self
+                .0
+                .backplane
+                .keys(&bucket, "", after.as_deref(), PAGE_RECORDS)
+                .await?;
+            let Some(last) = keys.last().cloned() else {
+                return Ok(());
+            };
+            let mine = keys
+                .into_iter()
+                .filter(|id| share(id, shards) == usize::from(self.0.home.shard));
+            let mut reads = stream::iter(mine.map(|id| {
+                let value = self.0.backplane.get(&bucket, &id);
+                async move { (id, value.await) }
+            }))
+            .buffer_unordered(READS_AT_ONCE);
+            while let Some((id, value)) = reads.next().await {
+                let Some(value) = value? else { continue };
+                if let Some(record) = Record::decode(&value.bytes) {
+                    self.adopt_one(
+                        app,
+                        epoch,
+                        id,
+                        Claimed {
+                            record,
+                            revision: value.revision,
+                        },
+                    )
+                    .await;
+                }
+            }
+            after = Some(last);
+        }
+    }
+
+    async fn adopt_one(&self, app: &Rc<AppEntry>, epoch: Epoch, id: String, found: Claimed) {
+        let nodes = self.0.shards.nodes();
+        let Claimed { mut record, revision } = found;
+        let home = record.home.incarnation;
+        if home == self.0.home.incarnation || nodes.find(home).await.is_some() || !nodes.is_chosen(&id) {
+            return;
+        }
+        record.home = self.0.home;
+        let change = Change {
+            key: id.clone(),
+            value: Some(record.encode()),
+            condition: Condition::Revision(revision),
+        };
+        // A conflict is a client that came back first.
+        let written = self.0.backplane.write(&bucket(&app.name), vec![change]).await;
+        let Some(revision) = written.ok().and_then(|revisions| revisions.first().copied()) else {
+            return;
+        };
+        self.with(|state, now| {
+            let Some(recovery) = app.settings.recovery else {
+                return;
+            };
+            let log_lost = record.progress.epoch != epoch;
+            let id: Arc<str> = id.as_str().into();
+            let reason = DisconnectReason::TransportError;
+            let phase = Phase::Away {
+                until: now + recovery.window,
+                reason,
+            };
+            let key = install(state, app, &id, Claimed { record, revision }, phase);
+            if log_lost {
+                state.farewell(key, DisconnectReason::RecoveryExpired);
+            } else {
+                state.put_away(key, now + recovery.window, reason);
+            }
+        });
+    }
+
+    /// Adopts whenever a node is gone, for as long as this core runs.
+    pub(crate) async fn adopt_when_nodes_go(self, app: Rc<AppEntry>) {
+        let Some(mut changes) = self.0.shards.nodes().changes() else {
+            return;
+        };
+        let (mut known, mut again) = (self.others(), false);
+        loop {
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                () = sleep(RETRY), if again => {}
+            }
+            let before = std::mem::replace(&mut known, self.others());
+            if !again && before.iter().all(|node| known.contains(node)) {
+                continue;
+            }
+            again = false;
+            let epoch = self.with(|state, _| match state.line(&app.name).log {
+                Log::Open { epoch, .. } => Some(epoch),
+                Log::Closed | Log::Opening(_) => None,
+            });
+            let Some(epoch) = epoch else { continue };
+            if let Err(error) = self.adopt(&app, epoch).await {
+                tracing::warn!(app = %app.name, %error, "a dead node's sockets are not taken over yet; trying again");
+                again = true;
+            }
+        }
+    }
+
+    fn others(&self) -> Vec<u64> {
+        let others = self.0.shards.nodes().others();
+        others.iter().map(|node| node.incarnation).collect()
+    }
+
+    /// Other nodes may have taken this one for dead: every socket's record is written anew, and those that are another
+    /// node's by now end here.
+    pub fn reassert(&self) {
+        self.with(|state, _| {
+            let keys = state
+                .sockets
+                .iter()
+                .filter(|(_, socket)| socket.saved.revision.is_some());
+            let saves: Vec<_> = keys.map(|(key, _)| Task::Save(key)).collect();
+            state.tasks.extend(saves);
+        });
+    }
+
+    /// Removes the record of a socket that is gone for good.
+    pub(crate) async fn forget(self, app: Arc<str>, id: Arc<str>, revision: u64) {
+        let change = Change {
+            key: id.to_string(),
+            value: None,
+            condition: Condition::Revision(revision),
+        };
+        match self.0.backplane.write(&bucket(&app), vec![change]).await {
+            // A conflict is a new home's record: not ours to remove.
+            Ok(_) | Err(Error::Conflict { .. }) => {}
+            Err(error) => tracing::warn!(%app, %error, "a socket's record was not removed"),
+        }
+    }
+}
+
+/// Which core takes in a socket that has no home.
+fn share(id: &str, shards: usize) -> usize {
+    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        // FNV-1a: any even spread will do.
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash % shards as u64) as usize
+}
