@@ -11,26 +11,26 @@ const FUZZ_VERSION: &str = "0.13.1";
 pub(crate) fn fuzz(seconds: u32) -> Result<()> {
     let dir = sh::root().join("tests/fuzz");
     let program = tools::cargo_tool("cargo-fuzz", FUZZ_VERSION)?;
-    let fuzz = |arguments: &[&str]| {
+    let fuzz = |verb: &str, arguments: &[&str]| {
         let mut command = Command::new(&program);
         // The sanitizers are nightly's.
         command
+            .args([verb, "--fuzz-dir"])
+            .arg(&dir)
             .args(arguments)
             .current_dir(&dir)
             .env_remove("CARGO")
             .env("RUSTUP_TOOLCHAIN", "nightly");
         command
     };
-    let targets = sh::read(&mut fuzz(&["list"]))
+    let targets = sh::read(&mut fuzz("list", &[]))
         .context("fuzzing needs a nightly compiler: `rustup toolchain install nightly`")?;
     for target in targets.lines() {
         sh::step(&format!("fuzz {target} for {seconds} s"));
-        sh::run(&mut fuzz(&[
+        sh::run(&mut fuzz(
             "run",
-            target,
-            "--",
-            &format!("-max_total_time={seconds}"),
-        ]))?;
+            &[target, "--", &format!("-max_total_time={seconds}")],
+        ))?;
     }
     Ok(())
 }
