@@ -9,11 +9,13 @@
 
 mod app;
 mod client;
+mod net;
 mod random;
 mod rig;
 pub mod scenario;
 
 pub use app::{Calls, settings};
 pub use client::{Client, Frame};
+pub use net::{Faults, Handle, Net, Told};
 pub use random::Random;
 pub use rig::{Rig, run};
