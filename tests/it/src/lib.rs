@@ -8,6 +8,8 @@ mod harness;
 #[cfg(test)]
 mod chromium;
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod js;

@@ -1,5 +1,5 @@
 //! nats-server with JetStream: one, or a cluster of them.
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fmt::Write as _, fs, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;

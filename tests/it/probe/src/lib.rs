@@ -59,6 +59,25 @@ impl Probe {
         io().to(room).emit("msg", &value)
     }
 
+    /// The same, and says that it was accepted.
+    #[on("tell")]
+    fn tell(room: String, value: Value, ack: Ack) -> Result<()> {
+        io().to(room).emit("msg", &value)?;
+        ack.send(())
+    }
+
+    #[on("set")]
+    fn set(socket: &Socket, value: Value, ack: Ack) -> Result<()> {
+        socket.set_state(&value)?;
+        ack.send(())
+    }
+
+    #[on("whoami")]
+    fn whoami(socket: &Socket) -> Result<Value> {
+        let state: Value = socket.state()?;
+        Ok(json!({ "sid": socket.id(), "rooms": socket.rooms()?, "state": state }))
+    }
+
     /// Asks the client something and tells it what it answered.
     #[on("ask")]
     fn ask(socket: &Socket, question: Value, timeout_ms: u32) -> Result<()> {

@@ -1,0 +1,79 @@
+//! 300 clients on 30 rooms in traffic, and what may happen to a cluster meanwhile. Each ends with the checker: nothing
+//! duplicated, reordered, lost or falsely recovered, and everyone recovered.
+use super::storm::{Storm, lasts};
+
+#[test]
+fn p4_each_node_is_killed_in_turn() {
+    let mut storm = Storm::in_traffic("kill-nodes");
+    for node in 0..3 {
+        storm.cluster.nodes[node].process.kill();
+        storm.swarm.tell("cut", serde_json::json!({ "count": 1 }));
+        storm.recovers();
+        storm.cluster.nodes[node].start_again().unwrap();
+        storm.recovers();
+    }
+    assert!(storm.passes().returns >= 300);
+}
+
+#[test]
+fn p4_a_node_is_stopped_for_twenty_seconds_and_goes_on() {
+    let mut storm = Storm::in_traffic("stop-node");
+    storm.cluster.nodes[0].process.pause().unwrap();
+    lasts(20);
+    storm.cluster.nodes[0].process.resume().unwrap();
+    storm.recovers();
+    storm.cluster.nodes[0].wait_until_ready().unwrap();
+    storm.recovers();
+    storm.passes();
+}
+
+#[test]
+fn p6_a_nats_server_is_killed_then_the_leader() {
+    let mut storm = Storm::in_traffic("kill-nats");
+    let leader = storm.cluster.nats.leader().unwrap().unwrap_or(0);
+    for server in [(leader + 1) % 3, leader] {
+        storm.cluster.nats.servers[server].process.kill();
+        storm.swarm.accepted(300);
+        storm.cluster.nats.servers[server].process.start_again().unwrap();
+        storm.cluster.nats.wait_until_ready().unwrap();
+        storm.recovers();
+    }
+    // The clients' connections have nothing to do with it.
+    let verdict = storm.passes();
+    assert_eq!(verdict.returns, 0, "{verdict}");
+}
+
+#[test]
+fn p5_a_node_is_cut_off_from_nats_for_fifteen_seconds() {
+    check_cut_off("cut-node", "cut");
+}
+
+#[test]
+fn p5_a_node_hears_nothing_of_nats_for_fifteen_seconds() {
+    check_cut_off("stall-node", "stall");
+}
+
+fn check_cut_off(name: &'static str, how: &str) {
+    let mut storm = Storm::in_traffic(name);
+    storm.link(0, how);
+    lasts(15);
+    assert!(
+        !storm.cluster.nodes[0].is_ready(),
+        "cut off, and still calls itself ready"
+    );
+    storm.link(0, "heal");
+    storm.cluster.nodes[0].wait_until_ready().unwrap();
+    storm.recovers();
+    storm.passes();
+}
+
+#[test]
+fn p10_all_nodes_are_restarted_one_after_another() {
+    let mut storm = Storm::in_traffic("rolling");
+    for node in 0..3 {
+        storm.cluster.nodes[node].drain().unwrap();
+        storm.cluster.nodes[node].start_again().unwrap();
+        storm.recovers();
+    }
+    assert!(storm.passes().returns >= 300);
+}

@@ -1,0 +1,8 @@
+//! Many nodes: real processes, killed, stopped and cut off. What is tested is said by the names in here; a seed
+//! (`WAKELINE_CHAOS_SEED`) makes clients and their traffic the same again.
+mod chaos;
+mod checker;
+mod connect;
+mod history;
+mod storm;
+mod swarm;
