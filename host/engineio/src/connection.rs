@@ -178,6 +178,12 @@ impl Connection {
         matches!(self.phase, Phase::Closing { .. } | Phase::Closed(_))
     }
 
+    /// Whether a ping was sent that the client has not answered yet. Its pong proves that it has received what was
+    /// sent before the ping.
+    pub fn awaits_pong(&self) -> bool {
+        self.heartbeat.is_asked()
+    }
+
     /// When to call `handle_timeout` next, at the latest.
     pub fn timeout(&self) -> Option<Instant> {
         match &self.phase {

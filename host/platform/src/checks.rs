@@ -107,6 +107,15 @@ pub(crate) fn origin(text: &str) -> Result<(), &'static str> {
     }
 }
 
+pub(crate) fn token_place(text: &str) -> Result<(), &'static str> {
+    // What a cookie's name may have (RFC 6265).
+    let plain = |c: u8| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c);
+    match text.split_once('.') {
+        Some(("auth" | "cookie", name)) if !name.is_empty() && name.bytes().all(plain) => Ok(()),
+        _ => Err("`auth.FIELD` or `cookie.NAME`"),
+    }
+}
+
 pub(crate) fn http_host(text: &str) -> Result<(), &'static str> {
     let text = text.strip_prefix("*.").unwrap_or(text);
     if host_and_port(text) {

@@ -150,6 +150,8 @@ pub(crate) const KEYS: &[Key] = &[
         "Packets of the app that are kept."),
     number("recovery.max_bytes", (1024, 1024 * MIB), "16777216", "bytes",
         "Bytes of packets of the app that are kept."),
+    key("recovery.token", Text(checks::token_place), Absent("only clients that know recovery are recovered"), "",
+        "Where clients whose library knows nothing of recovery carry a secret of their own, 16 to 256 bytes, the same after a reconnect: `auth.FIELD` of the payload they connect with, or `cookie.NAME`. Two connections that show one token are one socket; the later one has it. Such a client is sent again what followed its last pong, unless it sends the offset it came to (the last argument of events) as `auth.offset`."),
 
     key("origins.allow", Texts { min: 0, check: checks::origin }, Toml("[]"), "",
         "Origins besides the app's own whose pages may connect, such as `https://chat.example.com` or `https://*.example.com`; `*` allows all. Checked for polling and WebSocket alike; clients that send no `Origin` are no pages and pass."),

@@ -53,6 +53,8 @@ pub struct Recovery {
     pub window: Duration,
     pub packets_max: u64,
     pub bytes_max: u64,
+    /// `auth.FIELD` or `cookie.NAME`.
+    pub token: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +142,7 @@ impl Manifest {
                 window,
                 packets_max: values.integer("recovery.max_packets"),
                 bytes_max: values.integer("recovery.max_bytes"),
+                token: values.text("recovery.token"),
             }),
             origins_allow: values.texts("origins.allow"),
             limits: Limits::assemble(values),

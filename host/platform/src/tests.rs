@@ -61,6 +61,7 @@ fn empty_is_valid() {
                         window: 120s,
                         packets_max: 10000,
                         bytes_max: 16777216,
+                        token: None,
                     },
                 ),
                 origins_allow: [],

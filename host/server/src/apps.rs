@@ -5,7 +5,7 @@ use backplane::Backplane;
 use parking_lot::RwLock;
 use platform::{AppDir, Manifest};
 use runtime::{CompileLimits, Component, Digest, Engine};
-use session::{AppSettings, RecoverySettings};
+use session::{AppSettings, RecoverySettings, TokenPlace};
 use transport::{Origins, WebSettings};
 
 use crate::{ConfigError, logs::Logs, store::Store, timers::Timers, token::TokenError};
@@ -194,11 +194,21 @@ fn settings(manifest: &Manifest) -> AppSettings {
             packets_max: recovery.packets_max,
             bytes_max: recovery.bytes_max,
         }),
+        token: manifest.recovery.as_ref().and_then(token_place),
         queue_bytes_max: manifest.limits.queue_bytes,
         rooms_per_socket_max: manifest.limits.rooms_per_socket,
         events_queued_max: manifest.limits.events_queued,
         sessions_max: manifest.limits.connections,
     }
+}
+
+/// The manifest has checked the form.
+fn token_place(recovery: &platform::Recovery) -> Option<TokenPlace> {
+    let (place, name) = recovery.token.as_deref()?.split_once('.')?;
+    Some(match place {
+        "auth" => TokenPlace::Auth(name.into()),
+        _ => TokenPlace::Cookie(name.into()),
+    })
 }
 
 /// The manifest's limits are a node's, a worker's are a core's.

@@ -149,7 +149,16 @@ impl Hub {
     }
 
     /// Removes the record of a socket that is gone for good.
-    pub(crate) async fn forget(self, app: Arc<str>, id: Arc<str>, revision: u64) {
+    pub(crate) async fn forget(
+        self,
+        app: Arc<str>,
+        id: Arc<str>,
+        revision: u64,
+        token: Option<(Arc<str>, String)>,
+    ) {
+        if let Some((token, pid)) = token {
+            self.free_token(&app, &token, &pid).await;
+        }
         let change = Change {
             key: id.to_string(),
             value: None,

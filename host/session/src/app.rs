@@ -3,6 +3,8 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 use futures_util::future::LocalBoxFuture;
 use router::{Call, Effect, Failure};
 
+use crate::TokenPlace;
+
 /// An app's code, as a session sees it: implemented by the server with the Wasm runtime, by tests with closures.
 /// One instance a core; never called from another thread.
 pub trait App: 'static {
@@ -34,6 +36,8 @@ pub struct AppSettings {
     pub connect_timeout: Duration,
     /// `None`: no recovery, no `pid`, no offsets.
     pub recovery: Option<RecoverySettings>,
+    /// How clients that know nothing of recovery are known again; of use with `recovery` only.
+    pub token: Option<TokenPlace>,
     /// Bytes that may wait for one slow client; beyond, its connection is closed (it recovers).
     pub queue_bytes_max: usize,
     pub rooms_per_socket_max: usize,

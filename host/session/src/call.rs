@@ -108,7 +108,9 @@ impl Hub {
                     if let Some(socket) = state.sockets.remove(key)
                         && let Some(revision) = socket.saved.revision
                     {
+                        let pid = crate::ids::pid(&socket.secret, &socket.id);
                         state.tasks.push(Task::Forget {
+                            token: socket.token.map(|token| (token, pid)),
                             app: socket.app.name.clone(),
                             id: socket.id,
                             revision,

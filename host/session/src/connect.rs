@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use router::{Call, CallKind, DisconnectReason, Effect, Epoch, Failure, Position};
+use router::{Call, CallKind, DisconnectReason, Effect, Failure, Position};
 use socketio::{RecoveryClaim, encode};
 use tokio::sync::oneshot;
 
@@ -14,6 +14,7 @@ use crate::{
     session::Dialect,
     socket::{Phase, Socket},
     state::{SessionKey, SocketKey, State},
+    token::Shown,
 };
 
 impl Hub {
@@ -33,8 +34,15 @@ impl Hub {
             tracing::warn!(app = %app.name, %error, "the app's log cannot be read");
             return self.refuse(session, &namespace, &Failure::Unavailable(error.to_string()));
         }
+        let shown = self.shown_token(session, &app, &namespace, auth.as_deref());
+        let claim = match (claim, &shown) {
+            (None, Some(shown)) => self.claim_of(&app, shown).await,
+            (claim, _) => claim,
+        };
         if let Some(claim) = claim.filter(|_| app.settings.recovery.is_some())
-            && self.recover(session, &app, &namespace, &claim).await
+            && self
+                .recover(session, &app, &namespace, &claim, shown.is_some())
+                .await
         {
             return;
         }
@@ -44,6 +52,9 @@ impl Hub {
         };
         match app.code.call(call).await {
             Ok(effects) => {
+                if let Some(shown) = shown {
+                    self.bind_token(&app, key, shown).await;
+                }
                 self.save(key).await;
                 self.accept(key, effects).await;
             }
@@ -58,6 +69,24 @@ impl Hub {
                 self.refuse(session, &namespace, &failure);
             }
         }
+    }
+
+    /// The token that stands for an earlier socket of this client, or will stand for this one.
+    fn shown_token(
+        &self,
+        session: SessionKey,
+        app: &AppEntry,
+        namespace: &str,
+        auth: Option<&str>,
+    ) -> Option<Shown> {
+        let place = app
+            .settings
+            .token
+            .as_ref()
+            .filter(|_| app.settings.recovery.is_some())?;
+        let handshake =
+            self.with(|state, _| state.sessions.get(session).map(|found| found.handshake.clone()))?;
+        place.find(namespace, auth, &handshake)
     }
 
     /// The handler said yes: the socket is live, the client is told, and what the handler did happens.
@@ -197,13 +226,7 @@ pub(crate) fn create_socket(
     namespace: Arc<str>,
 ) -> Option<SocketKey> {
     let app = state.sessions.get(session)?.app.clone();
-    let (epoch, processed) = state.line(&app.name).position();
-    let progress = Progress {
-        epoch,
-        born: processed,
-        sent: 0,
-        through: processed,
-    };
+    let progress = Progress::born_at(state.line(&app.name).position());
     let key = state
         .sockets
         .insert(Socket::new(app, namespace, session, progress));
@@ -237,14 +260,8 @@ fn go_live(state: &mut State, key: SocketKey) -> Option<SessionKey> {
         return None;
     };
     let line = state.lines.get_mut(&socket.app.name)?;
-    let (epoch, processed): (Epoch, u64) = line.position();
     // Born here: nothing earlier is meant for it.
-    socket.progress = Progress {
-        epoch,
-        born: processed,
-        sent: 0,
-        through: processed,
-    };
+    socket.progress = Progress::born_at(line.position());
     line.members.insert(&socket.namespace, socket.id.clone(), key);
     socket.phase = Phase::Live { session };
     send_connect(state, session, key);

@@ -291,7 +291,12 @@ impl Hub {
                 let hub = self.clone();
                 start(async move { hub.save(socket).await });
             }
-            Task::Forget { app, id, revision } => start(self.clone().forget(app, id, revision)),
+            Task::Forget {
+                app,
+                id,
+                revision,
+                token,
+            } => start(self.clone().forget(app, id, revision, token)),
         }
     }
 

@@ -35,6 +35,7 @@ mod shards;
 mod socket;
 mod state;
 mod timers;
+mod token;
 
 pub use app::{App, AppEntry, AppSettings, Apps, RecoverySettings};
 pub use engineio::Refusal;
@@ -46,3 +47,4 @@ pub use request::{OpenRequest, Opened, PollBody, Protocol};
 pub use router::Handshake;
 pub use shards::{Page, Shards, SocketInfo, Work};
 pub use state::AppStats;
+pub use token::TokenPlace;

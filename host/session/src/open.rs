@@ -101,6 +101,7 @@ impl Hub {
             outbox: None,
             websockets: 0,
             announced: None,
+            awaits_pong: false,
             unpolled_bytes: 0,
             due: None,
             waiting: Vec::new(),

@@ -17,6 +17,8 @@ pub(crate) struct Record {
     pub(crate) stays: Stays,
     pub(crate) state: Bytes,
     pub(crate) progress: Progress,
+    /// Key of the token that stands for it, if its client showed one.
+    pub(crate) token: Option<Arc<str>>,
 }
 
 /// The process and core that owns a socket. Only its home may write its record; taking over means writing a new home
@@ -38,6 +40,8 @@ pub(crate) struct Progress {
     pub(crate) sent: u64,
     /// Of the entries after `sent` and up to here, none was meant for it.
     pub(crate) through: u64,
+    /// The last offset that it is known to have received: it was told before a ping that the client answered.
+    pub(crate) confirmed: u64,
 }
 
 impl Progress {
@@ -70,6 +74,32 @@ impl Progress {
     }
 }
 
+impl Progress {
+    /// Where nothing was told yet, and nothing before was meant for it.
+    pub(crate) fn born_at((epoch, offset): (Epoch, u64)) -> Self {
+        Self {
+            epoch,
+            born: offset,
+            sent: 0,
+            through: offset,
+            confirmed: 0,
+        }
+    }
+
+    /// The same for a client that cannot say what it has received: what it has is sent again rather than missed.
+    pub(crate) fn resume_unsaid(&self) -> Position {
+        let offset = if self.confirmed == self.sent {
+            self.through
+        } else {
+            self.confirmed.max(self.born)
+        };
+        Position {
+            epoch: self.epoch,
+            offset,
+        }
+    }
+}
+
 impl Record {
     pub(crate) fn encode(&self) -> Bytes {
         // Plain data into memory: nothing there can fail.
@@ -92,7 +122,7 @@ pub(crate) fn bucket(app: &str) -> String {
 }
 
 /// First byte of a stored record.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 #[cfg(test)]
 mod tests;

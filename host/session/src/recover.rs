@@ -38,13 +38,14 @@ const RELEASE_TRIES: u32 = 400;
 const RELEASE_PAUSE: Duration = Duration::from_millis(25);
 
 impl Hub {
-    /// Brings a socket back. False if it cannot be: the client joins anew and is told so by a new id.
+    /// Brings a socket back; `by_token`: its client may not know what it has received. False if it cannot be: the client joins anew and is told so by a new id.
     pub(crate) async fn recover(
         &self,
         session: SessionKey,
         app: &Rc<AppEntry>,
         namespace: &Arc<str>,
         claim: &RecoveryClaim,
+        by_token: bool,
     ) -> bool {
         let Some((secret, id)) = ids::parse_pid(&claim.pid) else {
             return false;
@@ -53,7 +54,12 @@ impl Hub {
             self.with(|state, _| state.line(&app.name).stats.not_recovered += 1);
             return false;
         };
-        let resumed = claimed.record.progress.resume(claim.offset.as_deref());
+        let progress = &claimed.record.progress;
+        let resumed = match &claim.offset {
+            // A client that knows recovery and has no offset has received nothing.
+            None if by_token => Some(progress.resume_unsaid()),
+            offset => progress.resume(offset.as_deref()),
+        };
         let key = self.install(session, app, &id, claimed);
         let replayed = match resumed {
             Some(from) => self.replay(session, key, app, from).await,

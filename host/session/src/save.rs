@@ -112,6 +112,7 @@ impl Socket {
             stays: self.stays.clone(),
             state: self.state.clone(),
             progress: self.progress,
+            token: self.token.clone(),
         }
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Session {
     pub(crate) websockets: u32,
     /// When a WebSocket for it was last about to be accepted.
     pub(crate) announced: Option<Instant>,
+    /// Whether a ping was seen to be sent that is not answered yet.
+    pub(crate) awaits_pong: bool,
     /// Bytes sent to a polling client since its last answered poll.
     pub(crate) unpolled_bytes: usize,
     /// The timer that is armed.

@@ -88,6 +88,15 @@ impl Shards {
         home.is_some_and(|home| self.run(home.shard, work))
     }
 
+    /// Runs `act` on every core.
+    pub fn run_everywhere(&self, act: impl Fn(Hub) + Clone + Send + 'static) {
+        for shard in 0..u16::try_from(self.count()).unwrap_or(u16::MAX) {
+            let act = act.clone();
+            let work: Work = Box::new(move |hub| Box::pin(async move { act(hub) }));
+            self.run(shard, work);
+        }
+    }
+
     /// Runs `work` on a core's thread. False if there is no such core, or its thread has ended.
     pub(crate) fn run(&self, shard: u16, work: Work) -> bool {
         self.inboxes

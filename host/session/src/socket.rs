@@ -23,6 +23,10 @@ pub(crate) struct Socket {
     pub(crate) state: Bytes,
     pub(crate) phase: Phase,
     pub(crate) progress: Progress,
+    /// `progress.sent` when its client was last pinged.
+    pub(crate) pinged: u64,
+    /// See [`Record::token`].
+    pub(crate) token: Option<Arc<str>>,
     /// Events whose handler has not begun.
     pub(crate) jobs: VecDeque<Job>,
     /// Whether a task works through `jobs` now: one at a time.
@@ -103,6 +107,8 @@ impl Socket {
             stays: Stays::default(),
             state: Bytes::new(),
             phase: Phase::Connecting { session },
+            pinged: 0,
+            token: None,
             progress,
             jobs: VecDeque::new(),
             // The connect call is running.
@@ -126,6 +132,8 @@ impl Socket {
             stays: record.stays,
             state: record.state,
             phase,
+            pinged: record.progress.confirmed,
+            token: record.token,
             progress: record.progress,
             jobs: VecDeque::new(),
             busy: false,

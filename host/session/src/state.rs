@@ -55,6 +55,8 @@ pub(crate) enum Task {
         app: Arc<str>,
         id: Arc<str>,
         revision: u64,
+        /// Its token's key and its `pid`.
+        token: Option<(Arc<str>, String)>,
     },
     /// The first timer is earlier than it was.
     Rearm,
@@ -111,7 +113,32 @@ impl State {
             self.line(&app).stats.overflows += 1;
             return self.flush(key, now);
         }
+        self.confirm(key);
         self.arm_session(key);
+    }
+
+    /// A pong proves that its client has received what it was told before the ping.
+    fn confirm(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        let Link::Engine(engine) = &session.link else {
+            return;
+        };
+        let awaits = engine.awaits_pong();
+        if std::mem::replace(&mut session.awaits_pong, awaits) == awaits {
+            return;
+        }
+        for socket in &session.sockets {
+            let Some(socket) = self.sockets.get_mut(*socket) else {
+                continue;
+            };
+            if awaits {
+                socket.pinged = socket.progress.sent;
+            } else {
+                socket.progress.confirmed = socket.progress.confirmed.max(socket.pinged);
+            }
+        }
     }
 
     fn arm_session(&mut self, key: SessionKey) {

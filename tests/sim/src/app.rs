@@ -35,6 +35,7 @@ pub fn settings() -> AppSettings {
             packets_max: 10_000,
             bytes_max: 16 << 20,
         }),
+        token: None,
         queue_bytes_max: 1 << 20,
         rooms_per_socket_max: 100,
         events_queued_max: 64,

@@ -50,6 +50,10 @@ impl Heartbeat {
         }
     }
 
+    pub(super) fn is_asked(&self) -> bool {
+        matches!(self, Self::Asked(_))
+    }
+
     pub(super) fn timeout(&self) -> Instant {
         match self {
             Self::Quiet(at) | Self::Asked(at) => *at,

@@ -9,6 +9,7 @@ fn check(progress: (u64, u64, u64), offset: Option<u64>, expected: Option<u64>) 
         born,
         sent,
         through,
+        confirmed: 0,
     };
     let token = offset.map(|offset| Position { epoch: EPOCH, offset }.to_string());
     let resumed = progress.resume(token.as_deref());
@@ -30,12 +31,31 @@ fn where_a_client_goes_on() {
 }
 
 #[test]
+fn where_a_client_goes_on_that_does_not_say_what_it_has() {
+    let resumed = |(born, sent, through, confirmed)| {
+        let progress = Progress {
+            epoch: EPOCH,
+            born,
+            sent,
+            through,
+            confirmed,
+        };
+        progress.resume_unsaid().offset
+    };
+    assert_eq!(resumed((10, 0, 90, 0)), 90, "nothing was ever meant for it");
+    assert_eq!(resumed((10, 40, 90, 0)), 10, "it has proved nothing");
+    assert_eq!(resumed((10, 40, 90, 30)), 30, "what came after its last pong");
+    assert_eq!(resumed((10, 40, 90, 40)), 90, "it has all");
+}
+
+#[test]
 fn another_log_or_nonsense_is_not_resumed() {
     let progress = Progress {
         epoch: EPOCH,
         born: 0,
         sent: 1,
         through: 1,
+        confirmed: 1,
     };
     let other = Position {
         epoch: Epoch(8),
@@ -65,7 +85,9 @@ fn stored_and_read() {
             born: 1,
             sent: 2,
             through: 3,
+            confirmed: 2,
         },
+        token: Some("/\0token".into()),
     };
     let bytes = record.encode();
     assert_eq!(Record::decode(&bytes), Some(record));

@@ -141,6 +141,7 @@ fn entry(setup: &Setup) -> AppEntry {
             namespaces: vec!["/".into()],
             connect_timeout: Duration::from_secs(45),
             recovery: None,
+            token: None,
             queue_bytes_max: 1 << 20,
             rooms_per_socket_max: 100,
             events_queued_max: 100,

@@ -1,3 +1,4 @@
 //! The promises of a session, one by one, on a paused clock.
 mod recovery;
 mod talk;
+mod token;
