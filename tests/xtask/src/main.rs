@@ -9,6 +9,7 @@
     reason = "of JSON values only, where what is missing is null"
 )]
 mod chores;
+mod demo;
 mod guests;
 mod sh;
 mod suite;
@@ -46,6 +47,11 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Start something to look at and to break, until Ctrl-C.
+    Demo {
+        #[command(subcommand)]
+        what: demo::Demo,
+    },
     /// Check licences, advisories and duplicate crates with cargo-deny (installed into target/tools).
     Deny,
 }
@@ -57,6 +63,7 @@ fn main() -> ExitCode {
         Chore::Guests => guests::build(),
         Chore::Fuzz { seconds } => chores::fuzz(seconds),
         Chore::Bench { arguments } => chores::bench(&arguments),
+        Chore::Demo { what } => demo::run(&what),
         Chore::Deny => chores::deny(),
     };
     match done {

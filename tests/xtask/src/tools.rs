@@ -13,11 +13,15 @@ pub(crate) struct Missing {
 
 /// Installs everything; what cannot be installed is returned rather than fatal, the wasm target excepted.
 pub(crate) fn install() -> Result<Vec<Missing>> {
-    sh::step("tools: the wasm target, Node packages, Python packages, chromium, cargo-component");
+    sh::step(
+        "tools: the wasm target, Node and Python packages, nats-server, nginx, chromium, cargo-component",
+    );
     wasm_target()?;
     let optional = [
         ("node", node_packages()),
         ("python", python_packages()),
+        ("nats-server", nats_server()),
+        ("nginx", nginx()),
         ("chromium", chromium()),
         ("cargo-component", cargo_component()),
     ];
@@ -30,6 +34,15 @@ pub(crate) fn install() -> Result<Vec<Missing>> {
         }
     }
     Ok(missing)
+}
+
+/// What the demo of a cluster needs.
+pub(crate) fn install_for_cluster() -> Result<()> {
+    sh::step("tools: the wasm target, Node packages, nats-server, nginx");
+    wasm_target()?;
+    node_packages()?;
+    nats_server()?;
+    nginx()
 }
 
 fn wasm_target() -> Result<()> {
@@ -147,6 +160,25 @@ fn chromium() -> Result<()> {
         return Ok(());
     }
     apt_get("chromium")
+}
+
+/// Any version will do; the tests print which it is.
+fn nats_server() -> Result<()> {
+    if sh::has("nats-server") {
+        println!("    nats-server is there");
+        return Ok(());
+    }
+    apt_get("nats-server")
+}
+
+/// Without its modules; where only root's PATH leads, too. (It answers `-v`, not `--version`.)
+fn nginx() -> Result<()> {
+    let answers = |program: &str| sh::read(Command::new(program).arg("-v")).is_ok();
+    if ["nginx", "/usr/sbin/nginx"].into_iter().any(answers) {
+        println!("    nginx is there");
+        return Ok(());
+    }
+    apt_get("nginx-light").or_else(|_| apt_get("nginx"))
 }
 
 /// Installs a package on Debian and its relatives, as root only.

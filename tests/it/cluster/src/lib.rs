@@ -3,6 +3,7 @@
 //!
 //! Everything listens on 127.0.0.1, on ports that are picked once and kept over a restart. Everything ends when it is
 //! dropped. What the processes say is in files of one folder.
+mod chat;
 mod http;
 mod nats;
 mod nginx;
@@ -11,6 +12,7 @@ mod ports;
 mod process;
 mod wait;
 
+pub use chat::copy_chat;
 pub use http::get;
 pub use nats::{Nats, NatsServer};
 pub use nginx::Nginx;
@@ -19,10 +21,7 @@ pub use ports::free_port;
 pub use process::Process;
 pub use wait::until;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -34,9 +33,9 @@ pub struct Cluster {
 }
 
 /// What a cluster is made of.
-pub struct Options<'a> {
+pub struct Options {
     /// The `wakeline` program.
-    pub binary: &'a Path,
+    pub binary: PathBuf,
     /// Folders of the apps, the same on every node.
     pub apps: Vec<PathBuf>,
     /// 1, or 3: a cluster of them.
@@ -51,8 +50,9 @@ pub struct Options<'a> {
 impl Cluster {
     /// Starts everything and waits until every node is ready. `through` gives the address at which a node (its number)
     /// finds a NATS server (its address), for those who put a proxy between.
-    pub fn start(options: &Options<'_>, mut through: impl FnMut(usize, &str) -> String) -> Result<Self> {
+    pub fn start(options: &Options, mut through: impl FnMut(usize, &str) -> String) -> Result<Self> {
         let directory = &options.directory;
+        // Of the run before.
         let _ = fs::remove_dir_all(directory);
         fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
         let nats = Nats::start(options.nats, directory)?;
@@ -64,7 +64,7 @@ impl Cluster {
                 .map(|server| format!("nats://{}", through(number, &server.address)))
                 .collect();
             nodes.push(Node::start(&NodeOptions {
-                binary: options.binary,
+                binary: &options.binary,
                 apps: &options.apps,
                 name: format!("node-{}", number + 1),
                 directory: &options.directory,

@@ -5,7 +5,7 @@ use super::storm::{Storm, lasts};
 #[test]
 fn p4_each_node_is_killed_in_turn() {
     let mut storm = Storm::in_traffic("kill-nodes");
-    for node in 0..3 {
+    for node in 0..storm.cluster.nodes.len() {
         storm.cluster.nodes[node].process.kill();
         storm.swarm.tell("cut", serde_json::json!({ "count": 1 }));
         storm.recovers();
@@ -70,7 +70,7 @@ fn check_cut_off(name: &'static str, how: &str) {
 #[test]
 fn p10_all_nodes_are_restarted_one_after_another() {
     let mut storm = Storm::in_traffic("rolling");
-    for node in 0..3 {
+    for node in 0..storm.cluster.nodes.len() {
         storm.cluster.nodes[node].drain().unwrap();
         storm.cluster.nodes[node].start_again().unwrap();
         storm.recovers();

@@ -8,7 +8,6 @@ use std::{
     fmt,
 };
 
-
 use super::history::{Client, History, Life, Outcome, Said};
 
 /// What was counted. The first four are what is wrong.

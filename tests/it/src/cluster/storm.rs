@@ -44,10 +44,18 @@ impl Storm {
         let app = AppDir::probe(ENGINE);
         let mut links: Vec<Vec<FaultProxy>> = Vec::new();
         let options = Options {
-            binary: &binary(),
+            binary: binary(),
             apps: vec![app.path()],
-            nats: 3,
-            nodes: 3,
+            nats: if std::env::var_os("RIG_ALONE").is_some() {
+                0
+            } else {
+                3
+            },
+            nodes: if std::env::var_os("RIG_ALONE").is_some() {
+                1
+            } else {
+                3
+            },
             arguments: Vec::new(),
             directory: target().join("cluster").join(name),
         };
