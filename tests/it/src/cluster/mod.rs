@@ -1,7 +1,9 @@
 //! Many nodes: real processes, killed, stopped and cut off. What is tested is said by the names in here; a seed
 //! (`WAKELINE_CHAOS_SEED`) makes clients and their traffic the same again.
+mod avalanche;
 mod chaos;
 mod checker;
+mod chromium;
 mod connect;
 mod history;
 mod storm;

@@ -46,16 +46,8 @@ impl Storm {
         let options = Options {
             binary: binary(),
             apps: vec![app.path()],
-            nats: if std::env::var_os("RIG_ALONE").is_some() {
-                0
-            } else {
-                3
-            },
-            nodes: if std::env::var_os("RIG_ALONE").is_some() {
-                1
-            } else {
-                3
-            },
+            nats: 3,
+            nodes: 3,
             arguments: Vec::new(),
             directory: target().join("cluster").join(name),
         };
