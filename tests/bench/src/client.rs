@@ -14,12 +14,17 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Connects, upgrades and joins the default namespace.
+    /// Connects, upgrades and joins the default namespace. `app` empty: a server that has but one.
     pub(crate) async fn join(address: SocketAddr, app: &str) -> anyhow::Result<Self> {
+        let app = if app.is_empty() {
+            String::new()
+        } else {
+            format!("/{app}")
+        };
         let mut stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let request = format!(
-            "GET /{app}/socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: {address}\r\nupgrade: websocket\r\n\
+            "GET {app}/socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: {address}\r\nupgrade: websocket\r\n\
              connection: Upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await?;
@@ -48,6 +53,31 @@ impl Client {
     pub(crate) async fn call(&mut self, event: &str) -> anyhow::Result<String> {
         self.send(&format!("420{event}")).await?;
         self.until("430").await
+    }
+
+    /// Emits `event` (a JSON array) and waits for nothing.
+    pub(crate) async fn emit(&mut self, event: &str) -> anyhow::Result<()> {
+        self.send(&format!("42{event}")).await
+    }
+
+    /// Reads what there is, or waits for something; answers how many events it had, and pings. May be dropped.
+    pub(crate) async fn events(&mut self) -> anyhow::Result<u64> {
+        self.fill().await?;
+        let (mut events, mut pings) = (0, 0);
+        while let Some((start, length)) = frame(&self.read)
+            && self.read.len() >= start + length
+        {
+            match self.read.get(start..start + length) {
+                Some([b'4', b'2', ..]) => events += 1,
+                Some(b"2") => pings += 1,
+                _ => {}
+            }
+            self.read.advance(start + length);
+        }
+        for _ in 0..pings {
+            self.send("3").await?;
+        }
+        Ok(events)
     }
 
     /// Reads until a text starts with `prefix`, and returns what follows; answers pings.

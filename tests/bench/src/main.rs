@@ -1,4 +1,4 @@
-//! Measures. `cargo xtask bench idle` and `cargo xtask bench wake`; each prints what it did, on what machine, and how.
+//! Measures. `cargo xtask bench idle`, `wake` and `cluster`; each prints what it did, on what machine, and how.
 //!
 //! Figures are sizes, counts and times side by side in one run: machines differ, and drift.
 #![expect(
@@ -8,6 +8,7 @@
 )]
 
 mod client;
+mod cluster;
 mod host;
 mod idle;
 mod machine;
@@ -29,6 +30,8 @@ enum Scenario {
     Idle(idle::Options),
     /// What waking an app's code costs, by tier: hot, warm, cold.
     Wake(wake::Options),
+    /// What a delivery costs with 1, 2 and 3 nodes, beside Node's socket.io; how long it takes through another node.
+    Cluster(cluster::Options),
 }
 
 fn main() -> std::process::ExitCode {
@@ -50,6 +53,7 @@ fn measure() -> anyhow::Result<()> {
         match Cli::parse().scenario {
             Scenario::Idle(options) => idle::run(&options).await,
             Scenario::Wake(options) => wake::run(&options).await,
+            Scenario::Cluster(options) => cluster::run(&options).await,
         }
     })
 }
