@@ -3,7 +3,7 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 use bytes::Bytes;
 use engineio::Settings;
 use futures_util::future::LocalBoxFuture;
-use router::{Call, CallKind, Effect, Failure, Refusal, SocketView, Target};
+use router::{AckOutcome, Call, CallKind, Collected, Effect, Failure, Refusal, SocketView, Target};
 use serde_json::Value;
 use session::{App, AppSettings, RecoverySettings};
 use socketio::EventData;
@@ -73,10 +73,11 @@ impl App for Chat {
                 Ok(vec![])
             }
             CallKind::Ack { token, outcome } => {
-                self.note(format!(
-                    "ack {token} {}",
-                    matches!(outcome, router::AckOutcome::Answered(_))
-                ));
+                self.note(match outcome {
+                    AckOutcome::Answered(_) => format!("ack {token} true"),
+                    AckOutcome::TimedOut => format!("ack {token} false"),
+                    AckOutcome::Collected(found) => collected(found),
+                });
                 Ok(vec![])
             }
             CallKind::Timer { .. } => Ok(vec![]),
@@ -89,6 +90,17 @@ impl Chat {
     fn note(&self, what: String) {
         self.calls.borrow_mut().push(what);
     }
+}
+
+fn collected(found: Collected) -> String {
+    let mut answers: Vec<String> = found.answers.iter().map(|(_, data)| data.array()).collect();
+    answers.sort();
+    format!(
+        "collected {} missing {} partial {}",
+        answers.join(" "),
+        found.missing.len(),
+        found.partial.join(" ")
+    )
 }
 
 fn emit(target: Target, name: &str, args: &[Value], volatile: bool) -> Effect {
@@ -151,6 +163,12 @@ fn event(socket: &SocketView, name: &str, args: &[Value]) -> Result<(Vec<Effect>
             socket: text(0).into(),
             data: EventData::event("question", "[]", vec![]).unwrap(),
             token: "t1".into(),
+            timeout_ms: 5_000,
+        }]),
+        "ask-all" => done(vec![Effect::EmitWithAcks {
+            target: to(text(0)),
+            data: EventData::event("question", "[]", vec![]).unwrap(),
+            token: "t2".into(),
             timeout_ms: 5_000,
         }]),
         _ => Err(Failure::Returned(format!("no event {name}"))),

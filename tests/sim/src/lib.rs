@@ -9,13 +9,19 @@
 
 mod app;
 mod client;
+
+mod checker;
+pub mod cluster;
+mod entropy;
 mod net;
+
 mod random;
 mod rig;
 pub mod scenario;
 
 pub use app::{Calls, settings};
 pub use client::{Client, Frame};
+pub use entropy::seeded;
 pub use net::{Faults, Handle, Net, Told};
 pub use random::Random;
 pub use rig::{Rig, run};

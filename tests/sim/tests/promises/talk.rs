@@ -142,6 +142,38 @@ fn asking_a_client_is_answered_or_times_out() {
 }
 
 #[test]
+fn asking_many_clients_brings_their_answers_back_as_one() {
+    run(async {
+        let rig = Rig::new(3);
+        let mut asker = rig.join(0).await;
+        let mut asked = vec![rig.join(0).await, rig.join(1).await, rig.join(1).await];
+        for client in &mut asked {
+            client.call("join", json!(["red"])).await;
+        }
+        let calls = || rig.calls.borrow()[4..].to_vec();
+        asker.call("ask-all", json!(["red"])).await;
+        for client in &mut asked {
+            assert_eq!(client.text().await, r#"420["question"]"#);
+        }
+        for (answer, client) in asked.iter_mut().enumerate() {
+            client.send(&format!("430[{answer}]"));
+        }
+        // The clock moves when all cores are done.
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(calls(), ["collected [0] [1] [2] missing 0 partial "]);
+        asker.call("ask-all", json!(["red"])).await;
+        asked[1].text().await;
+        asked[1].send("431[\"only one\"]");
+        sleep(Duration::from_secs(7)).await;
+        assert_eq!(calls()[1..], ["collected [\"only one\"] missing 2 partial "]);
+        asker.call("ask-all", json!(["empty"])).await;
+        // The clock moves when all cores are done.
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(calls()[2..], ["collected  missing 0 partial "]);
+    });
+}
+
+#[test]
 fn p8_a_slow_client_is_closed_and_recovers() {
     run(async {
         let rig = Rig::new(1);

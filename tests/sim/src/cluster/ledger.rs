@@ -1,0 +1,186 @@
+//! Everything that clients and handlers know happened, written down as it happens: what [`crate::checker`] judges by.
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+    rc::Rc,
+    time::{Duration, Instant as Point},
+};
+
+use router::{DisconnectReason, Position};
+use tokio::time::Instant;
+
+use super::life::Life;
+
+pub(crate) type Book = Rc<RefCell<Ledger>>;
+
+/// What a run amounted to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Messages whose sender saw them acknowledged, and copies that clients received.
+    pub accepted: u64,
+    pub received: u64,
+    /// Clients that came back and were recovered; were not, though their window had not passed; were not, rightly.
+    pub recovered: u64,
+    pub refused: u64,
+    pub expired: u64,
+    pub kills: u64,
+    pub pauses: u64,
+    pub drains: u64,
+    pub cuts: u64,
+    pub losses: u64,
+}
+
+pub(crate) struct Ledger {
+    pub(crate) packets: BTreeMap<String, Packet>,
+    pub(crate) lives: Vec<Life>,
+    /// Calls of `handle-connect` and of `handle-disconnect`: the socket and the node.
+    pub(crate) connects: Vec<(String, u64)>,
+    pub(crate) disconnects: HashMap<String, Vec<Point>>,
+    /// Nodes that were killed: what their handlers still had to be told may not have been.
+    pub(crate) killed: Vec<u64>,
+    pub(crate) log_lost: Option<Point>,
+    pub(crate) tally: Tally,
+    pub(crate) trace: String,
+    pub(crate) wrong: Option<String>,
+    start: Instant,
+}
+
+/// A message and what its sender knows of it.
+pub(crate) struct Packet {
+    pub(crate) namespace: &'static str,
+    pub(crate) to: To,
+    pub(crate) accepted: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum To {
+    Room(usize),
+    Everyone,
+    Socket(String),
+}
+
+/// Rooms that a call joins by itself, and rooms that it enters with a message, through the log.
+pub(crate) const ROOMS: [&str; 4] = ["plain-0", "plain-1", "logged-0", "logged-1"];
+pub(crate) const PLAIN: usize = 2;
+
+impl Ledger {
+    pub(crate) fn new() -> Self {
+        Self {
+            packets: BTreeMap::new(),
+            lives: Vec::new(),
+            connects: Vec::new(),
+            disconnects: HashMap::new(),
+            killed: Vec::new(),
+            log_lost: None,
+            tally: Tally::default(),
+            trace: String::new(),
+            wrong: None,
+            start: Instant::now(),
+        }
+    }
+
+    pub(crate) fn note(&mut self, what: std::fmt::Arguments<'_>) {
+        let at = self.start.elapsed();
+        _ = writeln!(self.trace, "  {:>9.3} {what}", at.as_secs_f64());
+    }
+
+    /// The first thing that went wrong counts.
+    pub(crate) fn wrong(&mut self, what: String) {
+        self.note(format_args!("WRONG: {what}"));
+        self.wrong.get_or_insert(what);
+    }
+
+    pub(crate) fn packet(&mut self, namespace: &'static str, to: To) -> String {
+        let id = format!("p{}", self.packets.len());
+        let packet = Packet {
+            namespace,
+            to,
+            accepted: false,
+        };
+        self.packets.insert(id.clone(), packet);
+        id
+    }
+
+    pub(crate) fn accepted(&mut self, id: &str) {
+        if let Some(packet) = self.packets.get_mut(id) {
+            packet.accepted = true;
+            self.tally.accepted += 1;
+        }
+    }
+
+    pub(crate) fn received(&mut self, life: usize, position: Position, id: &str) {
+        self.tally.received += 1;
+        let life = &mut self.lives[life];
+        if let Err(wrong) = life.receive(position, id) {
+            let wrong = format!("client {} ({}) {wrong}", life.client, life.sid);
+            self.wrong(wrong);
+        }
+    }
+
+    pub(crate) fn born(&mut self, client: usize, namespace: &'static str, sid: String) -> usize {
+        self.note(format_args!("client {client} joins {namespace} as {sid}"));
+        self.lives.push(Life::new(client, namespace, sid));
+        self.lives.len() - 1
+    }
+
+    pub(crate) fn recovered(&mut self, life: usize, sid: &str, away: Duration) {
+        self.tally.recovered += 1;
+        let (client, own) = (self.lives[life].client, self.lives[life].sid.clone());
+        self.note(format_args!(
+            "client {client} is recovered as {sid} after {away:?}"
+        ));
+        if sid != own {
+            self.wrong(format!("client {client} is recovered as {sid}, but it was {own}"));
+        }
+        if self.disconnects.contains_key(&own) {
+            self.wrong(format!(
+                "client {client} ({own}) is recovered, but its end was told"
+            ));
+        }
+    }
+
+    /// The client was told that it is another now, after an absence of `away`.
+    pub(crate) fn replaced(&mut self, life: usize, away: Duration, window: Duration) {
+        let found = &mut self.lives[life];
+        found.ended = Some(Instant::now().into_std());
+        let (client, sid) = (found.client, found.sid.clone());
+        let soon = away + Duration::from_secs(2) < window && self.log_lost.is_none();
+        if soon {
+            self.tally.refused += 1;
+        } else {
+            self.tally.expired += 1;
+        }
+        let soon = if soon { " THOUGH SOON" } else { "" };
+        self.note(format_args!(
+            "client {client} is no longer {sid} after {away:?}{soon}"
+        ));
+    }
+
+    pub(crate) fn connected(&mut self, sid: &str, node: u64) {
+        self.connects.push((sid.to_owned(), node));
+    }
+
+    pub(crate) fn disconnected(&mut self, sid: &str, node: u64, reason: DisconnectReason) {
+        self.note(format_args!(
+            "node {node:x} is told that {sid} is gone: {reason:?}"
+        ));
+        let at = Instant::now().into_std();
+        self.disconnects.entry(sid.to_owned()).or_default().push(at);
+    }
+}
+
+impl Tally {
+    pub fn add(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        self.received += other.received;
+        self.recovered += other.recovered;
+        self.refused += other.refused;
+        self.expired += other.expired;
+        self.kills += other.kills;
+        self.pauses += other.pauses;
+        self.drains += other.drains;
+        self.cuts += other.cuts;
+        self.losses += other.losses;
+    }
+}
