@@ -1,0 +1,196 @@
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
+
+use async_nats::{
+    Client, ConnectErrorKind, ConnectOptions, Event,
+    jetstream::{self, Context, context::RequestErrorKind},
+};
+use tokio::{
+    runtime::Handle,
+    sync::{oneshot, watch},
+};
+
+use crate::{
+    ConnectError, Nats, NatsConfig, ServerInfo, inner::Inner, link::Link, names::Names, stats::Counters,
+    streams::Streams,
+};
+
+/// Starts the thread that everything of NATS runs on, and has it connect. It ends when `Nats` is dropped.
+pub(crate) async fn connect(config: NatsConfig) -> Result<Nats, ConnectError> {
+    config.check()?;
+    let (answer, connected) = oneshot::channel();
+    let thread = thread::Builder::new()
+        .name("wakeline-nats".into())
+        .spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            match runtime {
+                Ok(runtime) => runtime.block_on(live(config, answer)),
+                Err(error) => drop(answer.send(Err(ConnectError::Thread(error.to_string())))),
+            }
+        });
+    thread.map_err(|error| ConnectError::Thread(error.to_string()))?;
+    let ended = |_| Err(ConnectError::Thread("it ended".into()));
+    connected.await.unwrap_or_else(ended)
+}
+
+async fn live(config: NatsConfig, answer: oneshot::Sender<Result<Nats, ConnectError>>) {
+    // Dropped with the last `Nats`.
+    let (alive, mut ends) = watch::channel(());
+    let connected = establish(config).await.map(|(inner, server)| {
+        let inner = Arc::new(inner);
+        let closing = Arc::downgrade(&inner);
+        (Nats::new(inner, server, alive), closing)
+    });
+    let closing = match connected {
+        Ok((nats, closing)) => {
+            drop(answer.send(Ok(nats)));
+            closing
+        }
+        Err(error) => {
+            drop(answer.send(Err(error)));
+            return;
+        }
+    };
+    while ends.changed().await.is_ok() {}
+    if let Some(inner) = closing.upgrade() {
+        inner.close();
+    }
+}
+
+async fn establish(config: NatsConfig) -> Result<(Inner, ServerInfo), ConnectError> {
+    let counters = Arc::new(Counters::default());
+    let (returns, returned) = watch::channel(0);
+    let control = open(&config, "control", Arc::clone(&counters), None).await?;
+    let data = open(&config, "data", Arc::clone(&counters), Some(returns)).await?;
+    let info = control.server_info();
+    let context = |client: &Client| {
+        jetstream::ContextBuilder::new()
+            .timeout(REQUEST_TIMEOUT)
+            .ack_timeout(REQUEST_TIMEOUT)
+            .max_ack_inflight(IN_FLIGHT_MAX)
+            .backpressure_on_inflight(true)
+            .build(client.clone())
+    };
+    let jetstream = context(&control);
+    check_jetstream(&jetstream, &config, &info.server_name).await?;
+    let streams = Streams::make(&jetstream, &config, info.connect_urls.len()).await?;
+    let server = ServerInfo {
+        advice: ServerInfo::advice(&info.version),
+        name: info.server_name,
+        version: info.version,
+        replicas: streams.replicas(),
+    };
+    let link = Link {
+        data_jetstream: context(&data),
+        control,
+        jetstream,
+        data,
+        names: Names::new(&config.prefix, config.partitions),
+        streams,
+        counters,
+        returned,
+        handle: Handle::current(),
+    };
+    let inner = Inner::start(Arc::new(link))
+        .await
+        .map_err(|error| ConnectError::Unreachable {
+            servers: config.servers,
+            cause: error.to_string(),
+        })?;
+    Ok((inner, server))
+}
+
+/// What async-nats has for this does not read the answer of servers before 2.10.
+async fn check_jetstream(context: &Context, config: &NatsConfig, server: &str) -> Result<(), ConnectError> {
+    let none = || ConnectError::NoJetStream {
+        server: server.to_owned(),
+    };
+    let answer = context
+        .request::<_, _, serde_json::Value>("INFO", &serde_json::json!({}))
+        .await;
+    match answer {
+        Ok(answer) if answer.get("error").is_none() => Ok(()),
+        Ok(_) => Err(none()),
+        Err(error) if error.kind() == RequestErrorKind::NoResponders => Err(none()),
+        Err(error) => Err(ConnectError::Unreachable {
+            servers: config.servers.clone(),
+            cause: format!("JetStream does not answer: {error}"),
+        }),
+    }
+}
+
+async fn open(
+    config: &NatsConfig,
+    role: &'static str,
+    counters: Arc<Counters>,
+    returns: Option<watch::Sender<u64>>,
+) -> Result<Client, ConnectError> {
+    let mut options = ConnectOptions::new();
+    if let Some(path) = &config.credentials {
+        let loaded = options.credentials_file(path).await;
+        options = loaded.map_err(|error| ConnectError::Invalid(format!("{}: {error}", path.display())))?;
+    }
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let noted = move |event: Event| {
+        match &event {
+            Event::Connected if first.swap(false, Relaxed) => {}
+            Event::Connected => {
+                tracing::info!(role, "nats: connected again");
+                counters.reconnects.fetch_add(1, Relaxed);
+                if let Some(returns) = &returns {
+                    returns.send_modify(|count| *count += 1);
+                }
+            }
+            other => tracing::warn!(role, event = %other, "nats"),
+        }
+        std::future::ready(())
+    };
+    let servers: Vec<String> = config
+        .servers
+        .split(',')
+        .map(|url| url.trim().to_owned())
+        .collect();
+    let connected = options
+        .name(format!("wakeline {role}"))
+        .ping_interval(PING_INTERVAL)
+        .subscription_capacity(SUBSCRIPTION_MESSAGES_MAX)
+        .connection_timeout(REQUEST_TIMEOUT)
+        .request_timeout(Some(REQUEST_TIMEOUT))
+        .reconnect_delay_callback(reconnect_delay)
+        .event_callback(noted)
+        .connect(servers)
+        .await;
+    connected.map_err(|error| {
+        let (servers, cause) = (config.servers.clone(), error.to_string());
+        match error.kind() {
+            ConnectErrorKind::ServerParse => ConnectError::Invalid(format!("{servers}: {cause}")),
+            ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+                ConnectError::Refused { servers, cause }
+            }
+            _ => ConnectError::Unreachable { servers, cause },
+        }
+    })
+}
+
+/// At once, then soon, never more than about a second: a node without NATS is of little use. Spread, since all nodes
+/// lose a server at the same time.
+fn reconnect_delay(attempts: usize) -> Duration {
+    if attempts <= 1 {
+        return Duration::from_millis(crate::names::random() % 50);
+    }
+    let most = 100u64.saturating_mul(1 << attempts.min(4)).min(1000);
+    Duration::from_millis(most / 2 + crate::names::random() % (most / 2 + 1))
+}
+
+/// What a subscription holds until its reader comes; more is dropped, and then read anew. A server sends a consumer at
+/// most 32 MiB ahead: this many messages of 128 bytes.
+const SUBSCRIPTION_MESSAGES_MAX: usize = 1 << 18;
+/// async-nats' own is a minute, and it takes two missed ones to notice.
+const PING_INTERVAL: Duration = Duration::from_secs(3);
+/// Of one attempt. Those that matter are made again until a deadline.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+/// Messages without an acknowledgement; more wait. 256 reach 120 thousand a second.
+const IN_FLIGHT_MAX: usize = 256;

@@ -1,0 +1,218 @@
+use std::{
+    future::Future,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use async_nats::{
+    Client, HeaderMap,
+    connection::State,
+    header,
+    jetstream::{
+        Context,
+        context::PublishErrorKind,
+        message::{PublishMessage, StreamMessage},
+        stream::{LastRawMessageErrorKind, Stream},
+    },
+};
+use backplane::Error;
+use bytes::Bytes;
+use tokio::{
+    runtime::Handle,
+    sync::watch,
+    time::{Instant, sleep, timeout_at},
+};
+
+use crate::{
+    names::Names,
+    stats::{Counters, count},
+    streams::Streams,
+};
+
+/// Both connections and what everyone does with them. Two, since a server cuts a client that reads too slowly as a
+/// whole: what is delivered in bulk must not take answers with it.
+pub(crate) struct Link {
+    /// Publishes, acknowledgements, requests.
+    pub(crate) control: Client,
+    pub(crate) jetstream: Context,
+    /// Consumers' deliveries and topics.
+    pub(crate) data: Client,
+    pub(crate) data_jetstream: Context,
+    pub(crate) names: Names,
+    pub(crate) streams: Streams,
+    pub(crate) counters: Arc<Counters>,
+    /// Counts returns of the data connection. Events may be lost, so nobody depends on it: it only saves waiting
+    /// for heartbeats that are missed.
+    pub(crate) returned: watch::Receiver<u64>,
+    /// Of the background thread.
+    pub(crate) handle: Handle,
+}
+
+/// A message that is stored once, however often it is sent.
+pub(crate) struct Outgoing {
+    pub(crate) subject: String,
+    pub(crate) payload: Bytes,
+    /// `Nats-Msg-Id`: the server drops what it has seen within the stream's duplicate window.
+    pub(crate) id: String,
+    /// `Nats-Expected-Last-Subject-Sequence`: stored only if that is the subject's last message; 0: if it has none.
+    pub(crate) expected: Option<u64>,
+}
+
+/// Where a message was stored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stored {
+    pub(crate) sequence: u64,
+    /// The server had its id already.
+    pub(crate) duplicate: bool,
+}
+
+pub(crate) enum PublishError {
+    /// Another message is the subject's last; or, if retried, our own is.
+    WrongLast {
+        retried: bool,
+    },
+    Unavailable(Error),
+}
+
+impl Link {
+    /// Runs on the background thread, to its end even if the caller no longer waits.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let done = self.handle.spawn(work).await;
+        done.unwrap_or_else(|_| Err(closed()))
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        let connected = |client: &Client| client.connection_state() == State::Connected;
+        connected(&self.control) && connected(&self.data)
+    }
+
+    /// Bytes of a message's payload that leave room for headers and our own framing.
+    pub(crate) fn payload_max(&self) -> usize {
+        self.control.max_payload().saturating_sub(4096).max(4096)
+    }
+
+    /// Stores a message, trying again with the same id until `deadline`: an answer that did not come says nothing.
+    pub(crate) async fn publish(
+        &self,
+        message: &Outgoing,
+        deadline: Instant,
+    ) -> Result<Stored, PublishError> {
+        self.counters.in_flight.fetch_add(1, Relaxed);
+        let outcome = self.publish_until(message, deadline).await;
+        self.counters.in_flight.fetch_sub(1, Relaxed);
+        outcome
+    }
+
+    async fn publish_until(&self, message: &Outgoing, deadline: Instant) -> Result<Stored, PublishError> {
+        let mut pause = PAUSE_MIN;
+        let mut retried = false;
+        loop {
+            let failure = match timeout_at(deadline, self.publish_once(message)).await {
+                Ok(Ok(ack)) => {
+                    return Ok(Stored {
+                        sequence: ack.sequence,
+                        duplicate: ack.duplicate,
+                    });
+                }
+                Ok(Err(error)) if error.kind() == PublishErrorKind::WrongLastSequence => {
+                    return Err(PublishError::WrongLast { retried });
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            };
+            if Instant::now() + pause >= deadline {
+                return Err(PublishError::Unavailable(Error::Unavailable(failure)));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+            // Into a connection that is down only goes what then waits in memory.
+            while self.control.connection_state() != State::Connected && Instant::now() < deadline {
+                sleep(PAUSE_MIN).await;
+            }
+            retried = true;
+            count(&self.counters.retries);
+        }
+    }
+
+    async fn publish_once(
+        &self,
+        message: &Outgoing,
+    ) -> Result<async_nats::jetstream::publish::PublishAck, async_nats::jetstream::context::PublishError>
+    {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::NATS_MESSAGE_ID, message.id.as_str());
+        if let Some(expected) = message.expected {
+            headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected.to_string());
+        }
+        let publish = PublishMessage::build()
+            .payload(message.payload.clone())
+            .headers(headers);
+        self.jetstream
+            .send_publish(message.subject.clone(), publish)
+            .await?
+            .await
+    }
+
+    pub(crate) async fn stream(&self, name: &str) -> Result<Stream<()>, Error> {
+        let stream = self.jetstream.get_stream_no_info(name).await;
+        stream.map_err(|error| Error::Unavailable(error.to_string()))
+    }
+
+    /// The subject's last message as the stream's leader has it: a direct get may be answered by a replica that is
+    /// behind, so nothing is decided by one.
+    pub(crate) async fn last(&self, stream: &str, subject: &str) -> Result<Option<StreamMessage>, Error> {
+        let stream = self.stream(stream).await?;
+        let attempt = || async {
+            match stream.get_last_raw_message_by_subject(subject).await {
+                Ok(message) => Ok(Some(message)),
+                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        self.persevere(attempt).await
+    }
+
+    /// What only reads, tried again until it works or [`DEADLINE`] has passed.
+    pub(crate) async fn persevere<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, String>>,
+    {
+        let deadline = Instant::now() + DEADLINE;
+        let mut pause = PAUSE_MIN;
+        loop {
+            let failure = match timeout_at(deadline, attempt()).await {
+                Ok(Ok(done)) => return Ok(done),
+                Ok(Err(failure)) => failure,
+                Err(_) => "no answer in time".to_owned(),
+            };
+            if Instant::now() + pause >= deadline {
+                return Err(Error::Unavailable(failure));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+}
+
+impl From<PublishError> for Error {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Unavailable(error) => error,
+            PublishError::WrongLast { .. } => {
+                Self::Unavailable("written at the same time by someone else".into())
+            }
+        }
+    }
+}
+
+pub(crate) fn closed() -> Error {
+    Error::Unavailable("the backplane is closed".into())
+}
+
+/// After which a write answers that nothing is known: longer than a cluster takes to elect another leader (5 to 8 s).
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+const PAUSE_MIN: Duration = Duration::from_millis(25);
+const PAUSE_MAX: Duration = Duration::from_secs(1);

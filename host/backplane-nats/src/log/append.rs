@@ -1,0 +1,221 @@
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use backplane::{APPEND_ENTRIES_MAX, Appended, Error};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    time::Instant,
+};
+
+use super::{
+    Logs,
+    app::App,
+    content,
+    frame::{self, Parts, offset},
+};
+use crate::{
+    link::{DEADLINE, Outgoing, Stored},
+    names::{random, token},
+    stats::count,
+};
+
+/// Appends of one app on their way. A few messages are in flight; what comes meanwhile goes together in the next.
+#[derive(Default)]
+pub(super) struct Appender {
+    waiting: Mutex<Waiting>,
+    /// The last message of this app that this node stored; 0: none of this epoch.
+    accepted: AtomicU64,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    /// Tasks that take from `jobs`; each ends when there are none.
+    flights: usize,
+}
+
+/// One call.
+pub(super) struct Job {
+    pub(super) entries: Vec<Bytes>,
+    pub(super) bytes: usize,
+    pub(super) key: Option<String>,
+    pub(super) answer: oneshot::Sender<Result<Appended, Error>>,
+    pub(super) deadline: Instant,
+    /// Its share of what all appends may hold in memory.
+    pub(super) _budget: OwnedSemaphorePermit,
+}
+
+impl Appender {
+    pub(super) fn accepted(&self) -> u64 {
+        self.accepted.load(Relaxed)
+    }
+
+    /// What was stored is lost, or need not be waited for.
+    pub(super) fn forget(&self) {
+        self.accepted.store(0, Relaxed);
+    }
+
+    /// Whether the caller is to start another flight.
+    pub(super) fn push(&self, job: Job) -> bool {
+        let mut waiting = self.waiting.lock();
+        waiting.jobs.push_back(job);
+        let starts = waiting.flights < FLIGHTS_MAX;
+        waiting.flights += usize::from(starts);
+        starts
+    }
+
+    /// What goes in the next message: one call, or several that have no key. Empty: the flight is over.
+    fn take(&self) -> Vec<Job> {
+        let mut waiting = self.waiting.lock();
+        let mut taken = Vec::new();
+        let (mut entries, mut bytes) = (0, 0);
+        while let Some(next) = waiting.jobs.front() {
+            entries += next.entries.len();
+            bytes += next.bytes;
+            let joins = taken.is_empty()
+                || next.key.is_none() && entries <= APPEND_ENTRIES_MAX && bytes <= TOGETHER_BYTES_MAX;
+            if !joins {
+                break;
+            }
+            let alone = next.key.is_some();
+            taken.extend(waiting.jobs.pop_front());
+            if alone {
+                break;
+            }
+        }
+        if taken.is_empty() {
+            waiting.flights -= 1;
+        }
+        taken
+    }
+}
+
+/// Sends what waits until nothing does.
+pub(super) async fn fly(logs: Arc<Logs>, app: Arc<App>) {
+    loop {
+        let (jobs, late): (Vec<Job>, Vec<Job>) = {
+            let taken = app.appender.take();
+            if taken.is_empty() {
+                return;
+            }
+            let now = Instant::now();
+            taken.into_iter().partition(|job| job.deadline > now)
+        };
+        for job in late {
+            let error = Error::Unavailable("no answer to earlier appends in time".into());
+            drop(job.answer.send(Err(error)));
+        }
+        if !jobs.is_empty() {
+            send(&logs, &app, jobs).await;
+        }
+    }
+}
+
+async fn send(logs: &Logs, app: &App, jobs: Vec<Job>) {
+    let entries: Vec<Bytes> = jobs.iter().flat_map(|job| job.entries.iter().cloned()).collect();
+    let key = jobs.first().and_then(|job| job.key.clone());
+    let write = random();
+    let epoch = logs.epoch(app.partition);
+    let stored = match store(logs, app, write, key.as_deref(), &entries).await {
+        Ok(stored) => stored,
+        Err(error) => {
+            for job in jobs {
+                drop(job.answer.send(Err(error.clone())));
+            }
+            return;
+        }
+    };
+    let first_call = match stored.duplicate && key.is_some() {
+        true => first_call(logs, app, stored.sequence, write).await,
+        false => None,
+    };
+    app.appender.accepted.fetch_max(stored.sequence, Relaxed);
+    let mut index = 0;
+    for job in jobs {
+        let entries = first_call.unwrap_or(job.entries.len());
+        let offsets = (index..index + entries)
+            .map(|index| offset(stored.sequence, index))
+            .collect();
+        index += entries;
+        count(&logs.link.counters.appends);
+        let appended = Appended {
+            epoch,
+            offsets,
+            duplicate: first_call.is_some(),
+        };
+        drop(job.answer.send(Ok(appended)));
+    }
+}
+
+async fn store(
+    logs: &Logs,
+    app: &App,
+    write: u64,
+    key: Option<&str>,
+    entries: &[Bytes],
+) -> Result<Stored, Error> {
+    let deadline = Instant::now() + DEADLINE;
+    let payload_max = logs.link.payload_max();
+    let mut payload = frame::entries(&app.name, write, entries);
+    if payload.len() > payload_max {
+        let mut sequences = Vec::new();
+        for (number, piece) in payload.chunks(payload_max).enumerate() {
+            let part = Outgoing {
+                subject: app.subject.clone(),
+                payload: frame::part(piece),
+                id: format!("{write:016x}.{number}"),
+                expected: None,
+            };
+            sequences.push(logs.link.publish(&part, deadline).await?.sequence);
+        }
+        payload = frame::parts(&Parts {
+            app: app.name.clone(),
+            write,
+            entries: entries.len() as u32,
+            bytes: payload.len() as u64,
+            sequences,
+        });
+    }
+    let message = Outgoing {
+        subject: app.subject.clone(),
+        payload,
+        // A key is its app's own, and no other sending's id looks like it.
+        id: key.map_or_else(
+            || format!("{write:016x}"),
+            |key| format!("k.{}.{}", token(&app.name), token(key)),
+        ),
+        expected: None,
+    };
+    Ok(logs.link.publish(&message, deadline).await?)
+}
+
+/// The server has a message of this key: how many entries the first call had, or `None` if that was this very one,
+/// whose answer got lost.
+async fn first_call(logs: &Logs, app: &App, sequence: u64, write: u64) -> Option<usize> {
+    let stream = logs.link.names.log_stream(app.partition);
+    let found = content::message(&logs.link, &stream, sequence).await;
+    let summary = found.ok().flatten().and_then(|payload| frame::summary(&payload));
+    match summary {
+        Some((_, found)) if found == write => None,
+        Some((entries, _)) => {
+            count(&logs.link.counters.duplicates);
+            Some(entries as usize)
+        }
+        // It has left the stream before its key was forgotten; a call has at least one entry.
+        None => Some(1),
+    }
+}
+
+/// Messages of one app in flight: enough to hide the way to the server, few enough that calls come together.
+const FLIGHTS_MAX: usize = 4;
+/// Calls go together up to this much; one alone may be larger.
+const TOGETHER_BYTES_MAX: usize = 256 << 10;
+/// One call. It is held in memory several times over, here and by every reader.
+pub(super) const APPEND_BYTES_MAX: usize = 64 << 20;
