@@ -85,3 +85,6 @@ impl Cluster {
         self.nginx.url()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,7 +95,7 @@ impl Drop for Nginx {
 }
 
 /// The site with these addresses in place of the documentation's.
-fn site(address: &str, nodes: &[String]) -> Result<String> {
+pub(crate) fn site(address: &str, nodes: &[String]) -> Result<String> {
     let mut site = String::new();
     let mut servers = 0;
     for line in SITE.lines() {

@@ -23,6 +23,9 @@ pub(crate) struct Runner<'a> {
     pub(crate) report: &'a Report,
 }
 
+/// Whole clusters of processes: one at a time, and nothing beside, or they would starve each other's heartbeats.
+const ALONE: &str = "cluster::";
+
 /// How a test ended, by libtest's word.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict<'a> {
@@ -47,15 +50,35 @@ impl Runner<'_> {
         binaries.sort_by_key(|(package, ..)| (package == "it", package.clone()));
         for (package, directory, executable) in binaries {
             sh::step(&format!("testing {package}"));
-            let mut command = Command::new(executable);
-            command.current_dir(directory);
-            if package == "it" {
-                // Its tests mostly wait, for clocks and clients; sixteen at once leave two cores half idle.
-                command.args(["--test-threads", "6"]);
+            let run = |tally: &mut Tally, arguments: &[&str]| {
+                let mut command = Command::new(&executable);
+                command.current_dir(&directory).args(arguments);
+                self.tests(&mut command, &package, tally, |test| Kind::of(&package, test))
+            };
+            if package != "it" {
+                run(tally, &[])?;
+                continue;
             }
-            self.tests(&mut command, &package, tally, |test| Kind::of(&package, test))?;
+            // Its tests mostly wait, for clocks and clients; sixteen at once leave two cores half idle.
+            run(tally, &["--test-threads", "6", "--skip", ALONE])?;
+            let alone = self.list(&executable, ALONE)?;
+            if !alone.is_empty() {
+                let mut arguments = vec!["--test-threads", "1", "--exact"];
+                arguments.extend(alone.iter().map(String::as_str));
+                run(tally, &arguments)?;
+            }
         }
         Ok(())
+    }
+
+    /// The tests of a module that the filter chooses: libtest can say "or", but not "and".
+    fn list(&self, executable: &str, module: &str) -> Result<Vec<String>> {
+        let listed = sh::read(Command::new(executable).args(self.filter).arg("--list"))?;
+        let tests = listed.lines().filter_map(|line| line.strip_suffix(": test"));
+        Ok(tests
+            .filter(|test| test.starts_with(module))
+            .map(str::to_owned)
+            .collect())
     }
 
     /// The guests' workspaces, natively: unit tests of handlers, and the SDK's documentation.
