@@ -75,6 +75,9 @@ impl Cluster {
         for node in &mut nodes {
             node.wait_until_ready()?;
         }
+        for node in nodes.iter_mut().filter(|_| options.nodes > 1) {
+            node.wait_for_nodes(options.nodes)?;
+        }
         let addresses: Vec<String> = nodes.iter().map(|node| node.address.clone()).collect();
         let nginx = Nginx::start(&options.directory, &addresses)?;
         Ok(Self { nginx, nodes, nats })

@@ -65,6 +65,26 @@ impl Node {
         matches!(get(&self.admin, "/readyz"), Ok((200, _)))
     }
 
+    /// A number of its metrics, `wakeline_` before the name; labels summed over; 0 if there is none such.
+    pub fn metric(&self, name: &str) -> Result<f64> {
+        let (_, text) = get(&self.admin, "/metrics")?;
+        let lines = text.lines().filter_map(|line| {
+            let rest = line.strip_prefix("wakeline_")?.strip_prefix(name)?;
+            let value = rest.starts_with(['{', ' ']).then(|| rest.rsplit(' ').next())?;
+            value?.parse::<f64>().ok()
+        });
+        Ok(lines.sum())
+    }
+
+    /// Until it sees so many nodes, itself included.
+    pub fn wait_for_nodes(&mut self, count: usize) -> Result<()> {
+        let what = format!("{count} nodes seen by {}", self.name);
+        until(READY, &what, || {
+            self.process.must_run()?;
+            Ok((self.metric("nodes")? as usize == count).then_some(()))
+        })
+    }
+
     pub fn wait_until_ready(&mut self) -> Result<()> {
         let what = format!("{} ready", self.name);
         until(READY, &what, || {

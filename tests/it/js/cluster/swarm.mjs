@@ -121,6 +121,7 @@ async function call(socket, event, ...args) {
 
 let talking;
 function talk(rate) {
+  clearInterval(talking);
   const share = (rate * 20) / 1000;
   talking = setInterval(() => {
     let count = Math.floor(share) + (random() < share % 1 ? 1 : 0);

@@ -3,12 +3,11 @@ use std::time::Instant;
 
 use ::cluster::{Cluster, Options};
 
-use self::{crowd::Crowd, light::Light};
-use super::storm::alone;
+use self::crowd::Crowd;
+use super::{light::Light, storm::alone};
 use crate::harness::{AppDir, binary, report, target};
 
 mod crowd;
-mod light;
 
 const CLIENTS: usize = 10_000;
 /// A hundred in each.

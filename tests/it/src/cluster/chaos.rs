@@ -1,6 +1,7 @@
 //! 300 clients on 30 rooms in traffic, and what may happen to a cluster meanwhile. Each ends with the checker: nothing
 //! duplicated, reordered, lost or falsely recovered, and everyone recovered.
 use super::storm::{Storm, lasts};
+use crate::harness::report;
 
 #[test]
 fn p4_each_node_is_killed_in_turn() {
@@ -76,4 +77,23 @@ fn p10_all_nodes_are_restarted_one_after_another() {
         storm.recovers();
     }
     assert!(storm.passes().returns >= 300);
+}
+
+/// Each 16 KiB between a node and NATS take a tenth of a second, and clients say more than passes.
+#[test]
+fn p8_a_slow_nats_slows_senders_and_eats_no_memory() {
+    let mut storm = Storm::in_traffic("slow-nats");
+    for node in 0..storm.cluster.nodes.len() {
+        storm.link(node, "slow 100");
+    }
+    storm.swarm.talk(2000);
+    storm.swarm.accepted(2000);
+    for node in 0..storm.cluster.nodes.len() {
+        storm.link(node, "heal");
+    }
+    let peak = |node: &::cluster::Node| node.process.memory().unwrap().0 >> 20;
+    let peaks: Vec<u64> = storm.cluster.nodes.iter().map(peak).collect();
+    report::figure(&format!("slow NATS: peak memory of the nodes {peaks:?} MB"));
+    assert!(peaks.iter().all(|megabytes| *megabytes < 512), "{peaks:?} MB");
+    storm.passes();
 }

@@ -6,5 +6,7 @@ mod checker;
 mod chromium;
 mod connect;
 mod history;
+mod light;
+mod start;
 mod storm;
 mod swarm;

@@ -22,6 +22,8 @@ struct Weather {
     cut: bool,
     /// Bytes wait, both ways; nobody is told.
     stalled: bool,
+    /// What passes, up to 16 KiB at once, takes so long, each way.
+    delay: Duration,
     /// Connections numbered below this one hang for ever, and their ends are not passed on.
     stranded_below: u64,
     /// Connections accepted so far.
@@ -60,12 +62,18 @@ impl FaultProxy {
         format!("http://{}", self.address)
     }
 
-    /// Does what a script asks for: `cut`, `stall`, `heal`, `strand`, `cut for MS`.
+    /// Does what a script asks for: `cut`, `stall`, `slow MS`, `heal`, `strand`, `cut for MS`.
     pub(crate) fn grant(&self, what: &str) {
         match what.split(' ').collect::<Vec<_>>().as_slice() {
             ["cut"] => self.change(|weather| weather.cut = true),
             ["stall"] => self.change(|weather| weather.stalled = true),
-            ["heal"] => self.change(|weather| (weather.cut, weather.stalled) = (false, false)),
+            ["slow", ms] => {
+                let delay = Duration::from_millis(ms.parse().unwrap());
+                self.change(|weather| weather.delay = delay);
+            }
+            ["heal"] => self.change(|weather| {
+                (weather.cut, weather.stalled, weather.delay) = (false, false, Duration::ZERO);
+            }),
             // What is connected now never hears from the other side again; new connections are fine.
             ["strand"] => self.change(|weather| weather.stranded_below = weather.accepted),
             ["cut", "for", ms] => {
@@ -143,6 +151,10 @@ async fn pass(
     loop {
         let read = from.read(&mut buffer).await.unwrap_or(0);
         hold_if_stranded(&weather, number).await;
+        let delay = weather.borrow().delay;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
         let _ = weather.wait_for(|weather| !weather.stalled).await;
         hold_if_stranded(&weather, number).await;
         if read == 0 || to.write_all(&buffer[..read]).await.is_err() {

@@ -8,10 +8,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{
-    PATH, ROOMS,
-    light::{Light, Memory},
-};
+use super::{PATH, ROOMS};
+use crate::cluster::light::{Light, Memory};
 
 /// A guard against hanging.
 const PATIENCE: Duration = Duration::from_mins(3);

@@ -1,0 +1,102 @@
+//! A cluster's first moments, and the one way in that is not a client's.
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpStream,
+    time::Duration,
+};
+
+use ::cluster::{Cluster, Node, NodeOptions, Options, until};
+use tokio::time::timeout;
+
+use super::{light::Light, storm::alone};
+use crate::harness::{AppDir, binary, target};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// One NATS server and some nodes that run `app`.
+fn small(name: &str, nodes: usize, app: &AppDir) -> Cluster {
+    let options = Options {
+        binary: binary(),
+        apps: vec![app.path()],
+        nats: 1,
+        nodes,
+        arguments: Vec::new(),
+        directory: target().join("cluster").join(name),
+    };
+    let cluster = Cluster::start(&options, |_, server| server.to_owned());
+    cluster.unwrap_or_else(|error| panic!("{error:#}"))
+}
+
+#[test]
+fn p6_a_node_without_nats_says_so_and_waits_for_it() {
+    let _alone = alone();
+    let app = AppDir::probe("");
+    let mut cluster = small("nats-late", 1, &app);
+    let server = &mut cluster.nats.servers[0];
+    server.process.kill();
+    let mut late = Node::start(&NodeOptions {
+        binary: &binary(),
+        apps: &[app.path()],
+        name: "late".into(),
+        directory: &target().join("cluster/nats-late"),
+        nats: format!("nats://{}", server.address),
+        arguments: &[],
+    })
+    .unwrap();
+    until(PATIENCE, "a word on NATS", || {
+        late.process.must_run()?;
+        let said = late.process.last_words(20);
+        Ok((said.contains(&server.address) && said.contains("cannot be reached")).then_some(()))
+    })
+    .unwrap_or_else(|error| panic!("{error:#}\n{}", late.process.last_words(20)));
+    server.process.start_again().unwrap();
+    server.wait_until_ready().unwrap();
+    late.wait_until_ready()
+        .unwrap_or_else(|error| panic!("{error:#}"));
+    late.wait_for_nodes(2).unwrap();
+    late.drain().unwrap();
+}
+
+#[test]
+fn any_nats_client_emits_by_publishing_json() {
+    let _alone = alone();
+    let app = AppDir::probe("");
+    let cluster = small("emit", 2, &app);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut ears = Vec::new();
+        for node in &cluster.nodes {
+            let mut ear = Light::open(&node.address, "/probe/socket.io/", None)
+                .await
+                .unwrap();
+            ear.call(r#"["join","hall"]"#).await.unwrap();
+            ears.push(ear);
+        }
+        let body = r#"{"event":"msg","args":[7],"rooms":["hall"]}"#;
+        let answer = publish(&cluster.nats.servers[0].address, "wakeline.emit.probe", body);
+        assert!(answer.contains("\"position\""), "{answer}");
+        for ear in &mut ears {
+            timeout(PATIENCE, ear.hear()).await.unwrap().unwrap();
+            assert_eq!(ear.heard, [7]);
+        }
+        let answer = publish(&cluster.nats.servers[0].address, "wakeline.emit.nobody", body);
+        assert!(answer.contains("no_app"), "{answer}");
+    });
+}
+
+/// In NATS's own words, so that no library of ours is what makes it work; the answer.
+fn publish(address: &str, subject: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(
+        stream,
+        "CONNECT {{\"verbose\":false}}\r\nSUB answer 1\r\nPUB {subject} answer {}\r\n{body}\r\n",
+        body.len()
+    )
+    .unwrap();
+    let lines = BufReader::new(stream).lines().map_while(Result::ok);
+    lines.skip_while(|line| !line.starts_with("MSG")).nth(1).unwrap()
+}
