@@ -98,13 +98,8 @@ pub struct ServerInfo {
 
 impl ServerInfo {
     pub(crate) fn advice(version: &str) -> Option<String> {
-        let mut numbers = version
-            .split(['.', '-'])
-            .map(|number| number.parse::<u32>().unwrap_or(0));
-        let mut number = || numbers.next().unwrap_or(0);
-        let found = (number(), number(), number());
         // 2.13 was never released; the security fixes of 2026 are in 2.12.7 and in 2.14.
-        let old = found < (2, 12, 7);
+        let old = self::version(version) < (2, 12, 7);
         old.then(|| {
             format!(
                 "NATS server {version} lacks security fixes of 2026: run 2.12.7, 2.14 or later, and expose neither \
@@ -112,6 +107,13 @@ impl ServerInfo {
             )
         })
     }
+}
+
+/// What is no number counts as 0.
+pub(crate) fn version(text: &str) -> (u32, u32, u32) {
+    let mut numbers = text.split(['.', '-']).map(|number| number.parse().unwrap_or(0));
+    let mut number = || numbers.next().unwrap_or(0);
+    (number(), number(), number())
 }
 
 #[cfg(test)]

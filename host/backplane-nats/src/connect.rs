@@ -14,8 +14,8 @@ use tokio::{
 };
 
 use crate::{
-    ConnectError, Nats, NatsConfig, ServerInfo, inner::Inner, link::Link, names::Names, stats::Counters,
-    streams::Streams,
+    ConnectError, Nats, NatsConfig, ServerInfo, config::version, inner::Inner, link::Link, names::Names,
+    stats::Counters, streams::Streams,
 };
 
 /// Starts the thread that everything of NATS runs on, and has it connect. It ends when `Nats` is dropped.
@@ -92,6 +92,7 @@ async fn establish(config: NatsConfig) -> Result<(Inner, ServerInfo), ConnectErr
         streams,
         counters,
         returned,
+        fences: server.replicas == 1 || version(&server.version) >= (2, 12, 0),
         handle: Handle::current(),
     };
     let inner = Inner::start(Arc::new(link))

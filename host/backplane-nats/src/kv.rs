@@ -9,6 +9,7 @@ use tokio::{
 use crate::{
     feed::age,
     link::{DEADLINE, Link, Outgoing, PublishError},
+    log::content,
     names::random,
 };
 
@@ -34,6 +35,18 @@ struct Seen {
     /// Of the subject's last message; 0: it has none.
     sequence: u64,
     value: Option<Value>,
+}
+
+/// A message for a key's subject.
+struct Put {
+    subject: String,
+    payload: bytes::Bytes,
+    /// As in the payload.
+    write: u64,
+    /// Of this write and no other.
+    id: String,
+    /// The subject's last message; `None`: whatever it is.
+    expected: Option<u64>,
 }
 
 impl Seen {
@@ -103,31 +116,30 @@ impl Buckets {
             key: change.key.clone(),
         };
         let mut expected = match change.condition {
-            Condition::Always => None,
+            Condition::Always if self.link.fences => None,
+            // What is written blindly would be lost under a writer that saw what was before.
+            Condition::Always => Some(self.seen(bucket, &change.key).await?.sequence),
             Condition::Absent => Some(0),
             Condition::Revision(0) => return Err(conflict()),
             Condition::Revision(revision) => Some(revision),
         };
         for attempt in 0..ATTEMPTS_MAX {
-            let message = Outgoing {
+            let put = Put {
                 subject: self.link.names.kv_key(bucket, &change.key),
                 payload: record(bucket, &change.key, write, change.value.as_ref()),
+                write,
                 id: format!("{write:016x}.{attempt}"),
                 expected,
             };
-            match self.link.publish(&message, deadline).await {
-                Ok(stored) => {
+            match self.put(bucket, &change.key, put, deadline).await {
+                Ok(sequence) => {
                     if change.value.is_none() {
-                        self.purge_later(message.subject, stored.sequence);
+                        self.purge_later(self.link.names.kv_key(bucket, &change.key), sequence);
                     }
-                    return Ok(stored.sequence);
+                    return Ok(sequence);
                 }
                 Err(PublishError::Unavailable(error)) => return Err(error),
-                Err(PublishError::WrongLast { retried }) => {
-                    if retried && let Some(sequence) = self.is_last(bucket, &change.key, write).await? {
-                        return Ok(sequence);
-                    }
-                }
+                Err(PublishError::WrongLast { .. }) => {}
             }
             let seen = self.seen(bucket, &change.key).await?;
             if !seen.satisfies(change.condition) {
@@ -139,6 +151,43 @@ impl Buckets {
             "key {:?} changes faster than it can be written",
             change.key
         )))
+    }
+
+    /// Stores a key's next message. `WrongLast`: it certainly is not stored.
+    async fn put(&self, bucket: &str, key: &str, put: Put, deadline: Instant) -> Result<u64, PublishError> {
+        // One id for all writers of one revision: the server takes one of them, as it looks for ids when it stores.
+        // (That a subject is empty it looks for then as well.)
+        let shared = put.expected.filter(|expected| *expected > 0);
+        let id = shared.map_or(put.id, |expected| format!("{}:{expected}", put.subject));
+        let message = Outgoing {
+            subject: put.subject,
+            payload: put.payload,
+            id,
+            expected: put.expected,
+        };
+        match self.link.publish(&message, deadline).await {
+            Ok(stored) if stored.duplicate && shared.is_some() => {
+                let names = &self.link.names;
+                let stream = names.kv_stream(names.partition(bucket));
+                let found = content::message(&self.link, &stream, stored.sequence).await;
+                match found.map_err(PublishError::Unavailable)?.and_then(Record::decode) {
+                    Some(record) if record.write() == put.write => Ok(stored.sequence),
+                    None if stored.retried => Err(PublishError::Unavailable(unknown(key))),
+                    _ => Err(PublishError::WrongLast {
+                        retried: stored.retried,
+                    }),
+                }
+            }
+            Ok(stored) => Ok(stored.sequence),
+            Err(PublishError::WrongLast { retried: true }) => {
+                let last = self.last(bucket, key).await.map_err(PublishError::Unavailable)?;
+                match last {
+                    Some((sequence, record, _)) if record.write() == put.write => Ok(sequence),
+                    _ => Err(PublishError::WrongLast { retried: true }),
+                }
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Where `write`'s message is, if it is the key's last.
@@ -224,6 +273,13 @@ impl Buckets {
     fn chore(&self, chore: Chore) {
         drop(self.chores.try_send(chore));
     }
+}
+
+/// The answer was lost, and what was stored has been overwritten since: by us or over us.
+fn unknown(key: &str) -> Error {
+    Error::Unavailable(format!(
+        "key {key:?} was written by someone, perhaps by this call"
+    ))
 }
 
 fn record(bucket: &str, key: &str, write: u64, value: Option<&bytes::Bytes>) -> bytes::Bytes {

@@ -44,6 +44,9 @@ pub(crate) struct Link {
     /// Counts returns of the data connection. Events may be lost, so nobody depends on it: it only saves waiting
     /// for heartbeats that are missed.
     pub(crate) returned: watch::Receiver<u64>,
+    /// Whether servers hold writers of one revision apart by themselves: those before 2.12 do not where a stream is
+    /// replicated, since they look at the last message before they agree on the next.
+    pub(crate) fences: bool,
     /// Of the background thread.
     pub(crate) handle: Handle,
 }
@@ -64,6 +67,8 @@ pub(crate) struct Stored {
     pub(crate) sequence: u64,
     /// The server had its id already.
     pub(crate) duplicate: bool,
+    /// It was sent more than once, so that the one it had may be ours.
+    pub(crate) retried: bool,
 }
 
 pub(crate) enum PublishError {
@@ -115,6 +120,7 @@ impl Link {
                     return Ok(Stored {
                         sequence: ack.sequence,
                         duplicate: ack.duplicate,
+                        retried,
                     });
                 }
                 Ok(Err(error)) if error.kind() == PublishErrorKind::WrongLastSequence => {

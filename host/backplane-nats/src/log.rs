@@ -21,7 +21,7 @@ use partition::Partition;
 
 mod app;
 mod append;
-mod content;
+pub(crate) mod content;
 mod epoch;
 mod frame;
 mod kept;

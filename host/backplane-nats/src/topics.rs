@@ -79,7 +79,8 @@ impl Topics {
         if !self.link.is_connected() {
             return Err(Error::Unavailable("NATS is not connected".into()));
         }
-        let sent = self.link.control.publish(subject, frame).await;
+        // On the connection of subscriptions: what is published before one is not delivered to it.
+        let sent = self.link.data.publish(subject, frame).await;
         sent.map_err(|error| Error::Unavailable(error.to_string()))
     }
 

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Duration, Instant, sleep};
 
 use super::{
-    Buckets, Seen,
+    Buckets, Put, Seen,
     frame::{Body, Decision, Intent, Record, Written},
     record,
 };
@@ -112,21 +112,14 @@ impl Buckets {
             key: key.clone(),
             body: Body::Intent(intent.clone()),
         };
-        let message = Outgoing {
+        let put = Put {
             subject: self.link.names.kv_key(bucket, &key),
             payload: frame.encode(),
+            write: transaction,
             id: format!("{transaction:016x}.i.{}", token(&key)),
             expected: Some(seen.sequence),
         };
-        let sequence = match self.link.publish(&message, deadline).await {
-            Ok(stored) => stored.sequence,
-            Err(PublishError::WrongLast { retried: true }) => {
-                let ours = self.is_last(bucket, &key, transaction).await;
-                let ours = ours.map_err(PublishError::Unavailable)?;
-                ours.ok_or(PublishError::WrongLast { retried: true })?
-            }
-            Err(error) => return Err(error),
-        };
+        let sequence = self.put(bucket, &key, put, deadline).await?;
         Ok(Placed {
             key,
             sequence,
@@ -224,21 +217,24 @@ impl Buckets {
         } else {
             intent.old.is_none()
         };
-        let message = Outgoing {
+        let put = Put {
             subject: self.link.names.kv_key(bucket, key),
             payload,
+            write: transaction,
             id: format!("{transaction:016x}.s.{}", token(key)),
             expected: Some(sequence),
         };
-        match self.link.publish(&message, Instant::now() + DEADLINE).await {
-            Ok(stored) => {
+        match self.put(bucket, key, put, Instant::now() + DEADLINE).await {
+            Ok(settled) => {
                 if is_removed {
-                    self.purge_later(message.subject, stored.sequence);
+                    self.purge_later(self.link.names.kv_key(bucket, key), settled);
                 }
-                Ok(stored.sequence)
+                Ok(settled)
             }
+            // Done by somebody else: with the same message.
             Err(PublishError::WrongLast { .. }) => {
-                Ok(self.is_last(bucket, key, transaction).await?.unwrap_or(sequence))
+                let done = self.is_last(bucket, key, transaction).await?;
+                Ok(done.unwrap_or(sequence))
             }
             Err(PublishError::Unavailable(error)) => Err(error),
         }

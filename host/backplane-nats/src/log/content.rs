@@ -54,7 +54,7 @@ async fn fetch(link: &Link, stream: &str, parts: &Parts) -> Result<Option<Bytes>
 
 /// The payload of one message. A direct get first, which carries bytes as they are; a replica that is behind may not
 /// have the message yet, so the leader is asked before it is missing.
-pub(super) async fn message(link: &Link, stream: &str, sequence: u64) -> Result<Option<Bytes>, Error> {
+pub(crate) async fn message(link: &Link, stream: &str, sequence: u64) -> Result<Option<Bytes>, Error> {
     let stream = link.stream(stream).await?;
     let attempt = || async {
         match stream.direct_get(sequence).await {
