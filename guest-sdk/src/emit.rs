@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
 
 use crate::{IntoArgs, Result, host, socket::from_state};
@@ -112,6 +114,53 @@ impl Emitter {
             return Ok(());
         }
         host::emit(self.target, event, args.into_args()?, self.volatile)
+    }
+
+    /// Sends an event to all of them that are connected, on all nodes, and has what they answer within `timeout` given,
+    /// as one, to the function with `#[on_ack("token")]` of the socket whose call this is. Nothing is waited for here.
+    ///
+    /// ```
+    /// use wakeline_sdk::prelude::*;
+    /// use std::time::Duration;
+    ///
+    /// struct Vote;
+    ///
+    /// #[wakeline_sdk::handler]
+    /// impl Vote {
+    ///     #[on("vote")]
+    ///     fn ask(socket: &Socket, question: String) -> Result<()> {
+    ///         io().all().emit_with_acks("question", question, "votes", Duration::from_secs(10))
+    ///     }
+    ///
+    ///     #[on_ack("votes")]
+    ///     fn count(socket: &Socket, answer: Answer) -> Result<()> {
+    ///         let votes = answer.collected().unwrap_or_default();
+    ///         let yes = votes.args::<(bool,)>().filter(|(_, (yes,))| *yes).count();
+    ///         io().emit("result", (yes, votes.missing.len()))
+    ///     }
+    /// }
+    ///
+    /// let app = wakeline_sdk::test::TestApp::new::<Vote>();
+    /// let (ann, bob) = (app.connect("/")?, app.connect("/")?);
+    /// ann.emit("vote", "tea?")?;
+    /// ann.answer_all("votes", &[(&ann, true), (&bob, false)])?;
+    /// assert_eq!(bob.received(), [("question", json!(["tea?"])), ("result", json!([1, 0]))]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn emit_with_acks(
+        self,
+        event: &str,
+        args: impl IntoArgs,
+        token: &str,
+        timeout: Duration,
+    ) -> Result<()> {
+        let nobody = self.means_nobody();
+        let mut target = self.target;
+        if nobody {
+            // The handler is to hear of it all the same: a room that nobody is in.
+            target.rooms.push("\0nobody".to_owned());
+        }
+        host::emit_with_acks(target, event, args.into_args()?, token, timeout)
     }
 
     /// Makes them join rooms.

@@ -119,6 +119,29 @@ pub enum Answer {
     Arguments(Args),
     /// No answer within the time-out, or the client left.
     TimedOut,
+    /// Of [`Emitter::emit_with_acks`](crate::Emitter::emit_with_acks): what all of them answered.
+    Collected(Collected),
+}
+
+/// What became of an event that was sent to many with
+/// [`Emitter::emit_with_acks`](crate::Emitter::emit_with_acks).
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Collected {
+    /// Socket ids and what their clients answered, in no order.
+    pub answers: Vec<(String, Args)>,
+    /// Ids of sockets that were asked and did not answer in time.
+    pub missing: Vec<String>,
+    /// Nodes that did not say in time what their sockets answered.
+    pub missing_nodes: Vec<String>,
+}
+
+impl Collected {
+    /// The answers as tuples, of those whose arguments are such.
+    pub fn args<'a, T: FromArgs<'a>>(&'a self) -> impl Iterator<Item = (&'a str, T)> {
+        let parsed = |(id, args): &'a (String, Args)| Some((id.as_str(), args.parse().ok()?));
+        self.answers.iter().filter_map(parsed)
+    }
 }
 
 impl Answer {
@@ -126,7 +149,15 @@ impl Answer {
     pub fn args<'a, T: FromArgs<'a>>(&'a self) -> Result<Option<T>> {
         match self {
             Self::Arguments(args) => args.parse().map(Some),
-            Self::TimedOut => Ok(None),
+            Self::TimedOut | Self::Collected(_) => Ok(None),
+        }
+    }
+
+    /// What many clients answered; `None` if one was asked.
+    pub fn collected(self) -> Option<Collected> {
+        match self {
+            Self::Collected(collected) => Some(collected),
+            Self::Arguments(_) | Self::TimedOut => None,
         }
     }
 }

@@ -29,7 +29,7 @@ pub use crate::{
     bytes::Bytes,
     emit::{Emitter, FetchedSockets, IntoRooms, Io, RemoteSocket, io},
     error::{Error, Result},
-    event::{Ack, Answer, Event},
+    event::{Ack, Answer, Collected, Event},
     handler::Handler,
     handshake::{DisconnectReason, Handshake, Refusal},
     socket::Socket,
@@ -53,8 +53,8 @@ pub use wit_bindgen;
 /// What most handlers use: `use wakeline_sdk::prelude::*;`
 pub mod prelude {
     pub use crate::{
-        Ack, Answer, Args, Bytes, DisconnectReason, Error, Event, Handler, Handshake, Refusal, Result,
-        Socket, Value, debug, error, info, io, json, log::Level, timers::Timer, warn,
+        Ack, Answer, Args, Bytes, Collected, DisconnectReason, Error, Event, Handler, Handshake, Refusal,
+        Result, Socket, Value, debug, error, info, io, json, log::Level, timers::Timer, warn,
     };
     pub use serde::{Deserialize, Serialize};
 }

@@ -11,8 +11,9 @@ pub(crate) use native::*;
 pub use wasm::Guest;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use wasm::{
-    ack, config_get, disconnect, emit, emit_with_ack, fetch_sockets, get_state, join, kv_delete, kv_exists,
-    kv_get, kv_increment, kv_list, kv_set, leave, log, rooms_of, set_state, timer_cancel, timer_set,
+    ack, config_get, disconnect, emit, emit_with_ack, emit_with_acks, fetch_sockets, get_state, join,
+    kv_delete, kv_exists, kv_get, kv_increment, kv_list, kv_set, leave, log, rooms_of, set_state,
+    timer_cancel, timer_set,
 };
 
 use crate::RemoteSocket;

@@ -35,11 +35,7 @@ pub(crate) fn emit_with_ack(
     token: &str,
     _timeout: Duration,
 ) -> Result<()> {
-    if token.len() > 256 {
-        return Err(Error::Invalid(
-            "the ack's token is longer than 256 bytes".to_owned(),
-        ));
-    }
+    check_token(token)?;
     if !with_world(|world| world.sockets.contains_key(socket)) {
         return Err(Error::NotFound);
     }
@@ -49,6 +45,32 @@ pub(crate) fn emit_with_ack(
         event,
         args,
         token,
+    })
+}
+
+pub(crate) fn emit_with_acks(
+    target: Target,
+    event: &str,
+    args: Args,
+    token: &str,
+    _timeout: Duration,
+) -> Result<()> {
+    check_token(token)?;
+    let (event, token) = (event.to_owned(), token.to_owned());
+    with_call(|call| {
+        let Some(socket) = call.socket.clone() else {
+            return Err(Error::Invalid(
+                "this call is for no socket that could be given the answers".to_owned(),
+            ));
+        };
+        call.effects.push(Effect::EmitWithAcks {
+            socket,
+            target,
+            event,
+            args,
+            token,
+        });
+        Ok(())
     })
 }
 
@@ -175,6 +197,16 @@ fn effect(effect: Effect) -> Result<()> {
         call.effects.push(effect);
         Ok(())
     })
+}
+
+fn check_token(token: &str) -> Result<()> {
+    if token.len() <= 256 {
+        Ok(())
+    } else {
+        Err(Error::Invalid(
+            "the ack's token is longer than 256 bytes".to_owned(),
+        ))
+    }
 }
 
 fn check_rooms(rooms: &[String]) -> Result<()> {

@@ -2,8 +2,8 @@ use std::{marker::PhantomData, time::Duration};
 
 use super::Page;
 use crate::{
-    Ack, Answer, Args, Bytes, DisconnectReason, Error, Event, Handler, Handshake, Refusal, RemoteSocket,
-    Result, Socket,
+    Ack, Answer, Args, Bytes, Collected, DisconnectReason, Error, Event, Handler, Handshake, Refusal,
+    RemoteSocket, Result, Socket,
     bindings::{
         acks::exports::wakeline::app::acks_handler,
         app::{
@@ -60,6 +60,15 @@ impl<H: Handler> acks_handler::Guest for Guest<H> {
                 Answer::Arguments(args_from(args.args, args.attachments))
             }
             acks_handler::AckOutcome::TimedOut => Answer::TimedOut,
+            acks_handler::AckOutcome::Collected(found) => {
+                let answers = found.answers.into_iter();
+                let answers = answers.map(|(id, args)| (id, args_from(args.args, args.attachments)));
+                Answer::Collected(Collected {
+                    answers: answers.collect(),
+                    missing: found.missing,
+                    missing_nodes: found.partial,
+                })
+            }
         };
         H::ack(&socket.into(), &token, answer).map_err(Into::into)
     }
@@ -99,6 +108,22 @@ pub(crate) fn emit_with_ack(
     Ok(sockets::emit_with_ack(
         socket,
         &event_of(event, args),
+        token,
+        millis(timeout)?,
+    )?)
+}
+
+pub(crate) fn emit_with_acks(
+    target: Target,
+    event: &str,
+    args: Args,
+    token: &str,
+    timeout: Duration,
+) -> Result<()> {
+    let event = event_of(event, args);
+    Ok(sockets::emit_with_acks(
+        &target.into(),
+        &event,
         token,
         millis(timeout)?,
     )?)

@@ -4,7 +4,8 @@ use serde::de::DeserializeOwned;
 
 use super::world::{self, Calls, SocketRecord, World};
 use crate::{
-    Ack, Answer, Args, DisconnectReason, Error, Event, Handshake, IntoArgs, Refusal, Result, Socket,
+    Ack, Answer, Args, Collected, DisconnectReason, Error, Event, Handshake, IntoArgs, Refusal, Result,
+    Socket,
 };
 
 /// A client of a [`TestApp`](super::TestApp). Dropping it does not disconnect it.
@@ -71,6 +72,17 @@ impl TestSocket {
     /// The client does not answer an event that was sent with `emit_with_ack` and `token`.
     pub fn time_out(&self, token: &str) -> Result<()> {
         self.outcome(token, Answer::TimedOut)
+    }
+
+    /// Clients answer an event that this one's handler sent with `emit_with_acks` and `token`; who else was asked did not.
+    pub fn answer_all<A: IntoArgs + Clone>(&self, token: &str, answers: &[(&Self, A)]) -> Result<()> {
+        let mut collected = Collected::default();
+        for (client, args) in answers {
+            collected
+                .answers
+                .push((client.id.clone(), args.clone().into_args()?));
+        }
+        self.outcome(token, Answer::Collected(collected))
     }
 
     /// The client leaves the namespace.

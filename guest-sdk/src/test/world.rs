@@ -46,6 +46,8 @@ pub(crate) struct SocketRecord {
 /// A call in progress: its effects happen if it ends well.
 #[derive(Default)]
 pub(crate) struct Call {
+    /// Whom the call is for.
+    pub(crate) socket: Option<String>,
     pub(crate) effects: Vec<Effect>,
     pub(crate) open_ack: Option<String>,
     pub(crate) answer: Option<Args>,
@@ -61,6 +63,14 @@ pub(crate) enum Effect {
     },
     EmitWithAck {
         socket: String,
+        event: String,
+        args: Args,
+        token: String,
+    },
+    EmitWithAcks {
+        /// Whose call it was.
+        socket: String,
+        target: Target,
         event: String,
         args: Args,
         token: String,
@@ -112,6 +122,7 @@ pub(super) fn call<E>(
     debug_assert!(socket.is_none_or(|socket| world.borrow().sockets.contains_key(socket)));
     let kv_before = world.borrow().kv.clone();
     world.borrow_mut().call = Some(Call {
+        socket: socket.map(str::to_owned),
         open_ack: ack,
         ..Call::default()
     });
@@ -238,6 +249,20 @@ impl World {
                         args,
                         volatile: false,
                     });
+                    socket.awaited.push(token);
+                }
+            }
+            Effect::EmitWithAcks {
+                socket,
+                target,
+                event: name,
+                args,
+                token,
+            } => {
+                let volatile = false;
+                let received = Received { name, args, volatile };
+                self.each(&target, |socket| socket.received.push(received.clone()));
+                if let Some(socket) = self.sockets.get_mut(&socket) {
                     socket.awaited.push(token);
                 }
             }

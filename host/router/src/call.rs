@@ -67,6 +67,19 @@ pub enum AckOutcome {
     Answered(EventData),
     /// No answer in time, or the client left.
     TimedOut,
+    /// Of an [`Effect::EmitWithAcks`]: once, when all have answered or time is up.
+    Collected(Collected),
+}
+
+/// What became of an emit to many.
+#[derive(Clone, Debug, Default)]
+pub struct Collected {
+    /// By socket id.
+    pub answers: Vec<(Arc<str>, EventData)>,
+    /// Sockets that were asked and did not answer in time.
+    pub missing: Vec<Arc<str>>,
+    /// Names of nodes that did not say in time what their sockets answered.
+    pub partial: Vec<String>,
 }
 
 /// Why a socket is gone.
@@ -92,6 +105,14 @@ pub enum Effect {
     /// To one socket, whose answer (or its absence after `timeout_ms`) becomes a [`CallKind::Ack`].
     EmitWithAck {
         socket: Arc<str>,
+        data: EventData,
+        token: Arc<str>,
+        timeout_ms: u32,
+    },
+    /// To every connected socket of the target; their answers, or what there is of them after `timeout_ms`, become one
+    /// [`CallKind::Ack`] of the call's own socket.
+    EmitWithAcks {
+        target: Target,
         data: EventData,
         token: Arc<str>,
         timeout_ms: u32,

@@ -56,6 +56,16 @@ impl Delivery {
                 out.put(&**token);
                 out.put(timeout_ms);
             }
+            Action::EmitWithAcks {
+                data,
+                reply_to,
+                timeout_ms,
+            } => {
+                out.put(&Tag::EmitWithAcks);
+                out.data(data);
+                out.put(reply_to);
+                out.put(timeout_ms);
+            }
         }
         Bytes::from(out.0)
     }
@@ -81,6 +91,11 @@ impl Delivery {
             Tag::EmitWithAck => Action::EmitWithAck {
                 data: input.data()?,
                 token: input.string()?,
+                timeout_ms: input.take()?,
+            },
+            Tag::EmitWithAcks => Action::EmitWithAcks {
+                data: input.data()?,
+                reply_to: input.take()?,
                 timeout_ms: input.take()?,
             },
         };
@@ -109,6 +124,7 @@ impl Delivery {
             Action::EmitWithAck {
                 data: emitted, token, ..
             } => data(emitted) + token.len() + 8,
+            Action::EmitWithAcks { data: emitted, .. } => data(emitted) + 24,
         };
         32 + self.target.namespace.len() + rooms(&self.target.rooms) + rooms(&self.target.except) + action
     }
@@ -122,6 +138,7 @@ enum Tag {
     Leave,
     Disconnect,
     EmitWithAck,
+    EmitWithAcks,
 }
 
 struct Writer(Vec<u8>);

@@ -45,6 +45,20 @@ pub enum Action {
         token: Arc<str>,
         timeout_ms: u32,
     },
+    /// An emit that asks every connected socket for an answer. Not replayed.
+    EmitWithAcks {
+        data: EventData,
+        reply_to: ReplyTo,
+        timeout_ms: u32,
+    },
+}
+
+/// The core that waits for the answers of an [`Action::EmitWithAcks`], and which of its requests they are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplyTo {
+    pub incarnation: u64,
+    pub shard: u16,
+    pub request: u64,
 }
 
 impl Position {

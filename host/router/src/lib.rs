@@ -7,10 +7,10 @@ mod membership;
 mod stays;
 
 pub use call::{
-    AckOutcome, AckToken, Call, CallKind, DisconnectReason, Effect, Failure, Handshake, Refusal, SocketView,
-    Target,
+    AckOutcome, AckToken, Call, CallKind, Collected, DisconnectReason, Effect, Failure, Handshake, Refusal,
+    SocketView, Target,
 };
 pub use codec::DecodeError;
-pub use delivery::{Action, Delivery, Epoch, Position, Room};
+pub use delivery::{Action, Delivery, Epoch, Position, ReplyTo, Room};
 pub use membership::Membership;
 pub use stays::{Replayed, Stays, replay};

@@ -120,7 +120,7 @@ pub fn replay<'a>(
         Action::Join(rooms) => rooms.iter().for_each(|room| _ = stays.join(room, offset)),
         Action::Leave(rooms) => rooms.iter().for_each(|room| _ = stays.leave(room, offset)),
         Action::Disconnect { .. } => return Replayed::Disconnected,
-        Action::EmitWithAck { .. } => {}
+        Action::EmitWithAck { .. } | Action::EmitWithAcks { .. } => {}
     }
     Replayed::Nothing
 }

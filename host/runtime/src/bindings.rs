@@ -81,6 +81,17 @@ pub(crate) enum OutcomeArg {
     Answered(ArgumentsArg),
     #[component(name = "timed-out")]
     TimedOut,
+    #[component(name = "collected")]
+    Collected(CollectedArg),
+}
+
+/// `acks-handler.collected`.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct CollectedArg {
+    pub(crate) answers: Vec<(Arc<str>, ArgumentsArg)>,
+    pub(crate) missing: Vec<Arc<str>>,
+    pub(crate) partial: Vec<String>,
 }
 
 /// `types.disconnect-reason`.

@@ -12,7 +12,9 @@ use wasmtime::{
 
 use crate::{
     Component, Limits,
-    bindings::{ArgumentsArg, Error, EventArg, HandshakeArg, OutcomeArg, ReasonArg, Refusal, SocketArg},
+    bindings::{
+        ArgumentsArg, CollectedArg, Error, EventArg, HandshakeArg, OutcomeArg, ReasonArg, Refusal, SocketArg,
+    },
     component::Functions,
     failure,
     host::{Commit, Host},
@@ -233,11 +235,24 @@ fn event(data: &EventData) -> EventArg {
 
 fn outcome_arg(outcome: &AckOutcome) -> OutcomeArg {
     match outcome {
-        AckOutcome::Answered(data) => OutcomeArg::Answered(ArgumentsArg {
-            args: data.array(),
-            attachments: attachments(data),
-        }),
+        AckOutcome::Answered(data) => OutcomeArg::Answered(arguments(data)),
         AckOutcome::TimedOut => OutcomeArg::TimedOut,
+        AckOutcome::Collected(found) => OutcomeArg::Collected(CollectedArg {
+            answers: found
+                .answers
+                .iter()
+                .map(|(id, data)| (id.clone(), arguments(data)))
+                .collect(),
+            missing: found.missing.clone(),
+            partial: found.partial.clone(),
+        }),
+    }
+}
+
+fn arguments(data: &EventData) -> ArgumentsArg {
+    ArgumentsArg {
+        args: data.array(),
+        attachments: attachments(data),
     }
 }
 

@@ -4,7 +4,7 @@
 //! concerns only the call's own socket is done here, acks held back until the emits before them were delivered.
 use std::sync::Arc;
 
-use router::{Action, Delivery, Effect, Failure, Target};
+use router::{Action, Delivery, Effect, Failure, ReplyTo, Target};
 use socketio::EventData;
 
 use crate::{
@@ -17,7 +17,9 @@ use crate::{
 /// Effects sorted by how they are carried out.
 #[derive(Default)]
 struct Sorted {
-    entries: Vec<Arc<Delivery>>,
+    entries: Vec<Delivery>,
+    /// Entries that ask many for an answer: their index, token and time-out.
+    requests: Vec<(usize, Arc<str>, u32)>,
     /// With the number of entries before each.
     acks: Vec<(usize, u64, EventData)>,
     volatile: Vec<Delivery>,
@@ -48,17 +50,7 @@ impl Hub {
     }
 
     async fn apply(&self, key: Option<SocketKey>, app: &Arc<str>, mut sorted: Sorted) -> Result<(), Failure> {
-        let mut offsets = Vec::new();
-        if !sorted.entries.is_empty() {
-            let appended = self
-                .0
-                .backplane
-                .append(app, std::mem::take(&mut sorted.entries), None)
-                .await;
-            offsets = appended
-                .map_err(|error| Failure::Unavailable(error.to_string()))?
-                .offsets;
-        }
+        let offsets = self.append(key, app, &mut sorted).await?;
         let Some(key) = key else {
             self.emit_volatile(app, sorted.volatile).await;
             return Ok(());
@@ -96,6 +88,56 @@ impl Hub {
             }
         });
         Ok(())
+    }
+
+    /// Puts a call's entries into the log; answers their offsets.
+    async fn append(
+        &self,
+        key: Option<SocketKey>,
+        app: &Arc<str>,
+        sorted: &mut Sorted,
+    ) -> Result<Vec<u64>, Failure> {
+        if sorted.entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let requests = self.expect_reports(key, app, sorted);
+        let entries = sorted.entries.drain(..).map(Arc::new).collect();
+        let appended = self.0.backplane.append(app, entries, None).await;
+        self.with(|state, now| {
+            for (request, timeout_ms) in requests {
+                if appended.is_ok() {
+                    state.arm_request(request, timeout_ms, now);
+                } else {
+                    state.collecting.remove(&request);
+                }
+            }
+        });
+        let appended = appended.map_err(|error| Failure::Unavailable(error.to_string()))?;
+        Ok(appended.offsets)
+    }
+
+    /// Before the entries can be delivered: numbers the requests among them. Answers these with their time-outs.
+    fn expect_reports(&self, key: Option<SocketKey>, app: &str, sorted: &mut Sorted) -> Vec<(u64, u32)> {
+        let (nodes, home) = (self.0.shards.nodes(), self.0.home);
+        let mut numbered = Vec::new();
+        // Calls for no socket cannot ask: the runtime refuses that.
+        let Some(key) = key else { return numbered };
+        for (index, token, timeout) in sorted.requests.drain(..) {
+            let (own, mut others) = (nodes.own(), nodes.others());
+            others.retain(|node| node.runs(app));
+            let request = self.with(|state, _| state.expect_reports(key, token, own, &others));
+            if let Some(Action::EmitWithAcks { reply_to, .. }) =
+                sorted.entries.get_mut(index).map(|entry| &mut entry.action)
+            {
+                *reply_to = ReplyTo {
+                    incarnation: home.incarnation,
+                    shard: home.shard,
+                    request,
+                };
+            }
+            numbered.push((request, timeout));
+        }
+        numbered
     }
 
     /// To this core's sockets at once, to the others' by publication.
@@ -208,17 +250,39 @@ impl Sorted {
                     },
                 )
             }
+            Effect::EmitWithAcks {
+                target,
+                data,
+                token,
+                timeout_ms,
+            } => {
+                self.requests.push((self.entries.len(), token, timeout_ms));
+                // Numbered when it is appended.
+                let reply_to = ReplyTo {
+                    incarnation: 0,
+                    shard: 0,
+                    request: 0,
+                };
+                (
+                    target,
+                    Action::EmitWithAcks {
+                        data,
+                        reply_to,
+                        timeout_ms,
+                    },
+                )
+            }
             // Only a call for a socket has an event to answer or a state to set.
             Effect::Ack { .. } | Effect::SetState(_) => return,
         };
-        self.entries.push(Arc::new(Delivery { target, action }));
+        self.entries.push(Delivery { target, action });
     }
 }
 
 fn needs_log(socket: &Socket, effect: &Effect) -> bool {
     match effect {
         Effect::Emit { volatile, .. } => !volatile,
-        Effect::EmitWithAck { .. } | Effect::Disconnect { .. } => true,
+        Effect::EmitWithAck { .. } | Effect::EmitWithAcks { .. } | Effect::Disconnect { .. } => true,
         Effect::Join { target, .. } | Effect::Leave { target, .. } => !is_own(socket, target),
         Effect::Ack { .. } | Effect::SetState(_) => false,
     }

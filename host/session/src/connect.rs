@@ -180,6 +180,7 @@ impl Hub {
             }
         });
         let start = opened?;
+        self.0.shards.line_opened(&app.name);
         if app.settings.recovery.is_some() {
             tokio::task::spawn_local(self.clone().adopt_when_nodes_go(app.clone()));
             self.adopt(app, start.epoch).await?;

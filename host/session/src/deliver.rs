@@ -12,7 +12,7 @@ use socketio::{EventData, encode};
 use crate::{
     line::Log,
     raw,
-    socket::{Asked, Phase},
+    socket::{Asked, Asker, Phase},
     state::{SocketKey, State, Task},
     timers::TimerKey,
 };
@@ -117,9 +117,15 @@ impl State {
                 timeout_ms,
             } => {
                 for key in found {
-                    self.ask(key, data, token, Duration::from_millis((*timeout_ms).into()), now);
+                    let asker = Asker::Handler(token.clone());
+                    self.ask(key, data, asker, Duration::from_millis((*timeout_ms).into()), now);
                 }
             }
+            Action::EmitWithAcks {
+                data,
+                reply_to,
+                timeout_ms,
+            } => self.gather(app, (data, *reply_to, *timeout_ms), &found, now),
         }
         self.processed(app, position, now);
     }
@@ -239,17 +245,20 @@ impl State {
     }
 
     /// Emits to one socket and remembers that its answer is wanted.
-    fn ask(&mut self, key: SocketKey, data: &EventData, token: &Arc<str>, timeout: Duration, now: Instant) {
+    pub(crate) fn ask(
+        &mut self,
+        key: SocketKey,
+        data: &EventData,
+        asker: Asker,
+        timeout: Duration,
+        now: Instant,
+    ) {
         let Some(socket) = self.sockets.get_mut(key) else {
             return;
         };
         let (id, due) = (socket.next_ask, now + timeout);
         socket.next_ask += 1;
-        socket.asked.push(Asked {
-            id,
-            token: token.clone(),
-            due,
-        });
+        socket.asked.push(Asked { id, asker, due });
         if let Phase::Live { session: session_key } = socket.phase
             && let Some(session) = self.sessions.get_mut(session_key)
         {

@@ -287,6 +287,11 @@ impl Hub {
             } => {
                 start(self.clone().connect(session, namespace, auth, claim));
             }
+            Task::Report {
+                app,
+                reply_to,
+                report,
+            } => start(self.clone().report(app, reply_to, *report)),
             Task::Save(socket) => {
                 let hub = self.clone();
                 start(async move { hub.save(socket).await });

@@ -9,6 +9,7 @@
 mod adopt;
 mod app;
 mod call;
+mod collect;
 mod commit;
 mod connect;
 mod deliver;

@@ -38,6 +38,13 @@ pub struct Node {
     pub draining: bool,
 }
 
+impl Node {
+    /// Whether it may have sockets of an app. One that has not said yet what it runs may.
+    pub(crate) fn runs(&self, app: &str) -> bool {
+        self.apps.is_empty() || self.apps.contains_key(app)
+    }
+}
+
 /// Asks other nodes. Implemented over their listeners; by simulations with channels.
 pub trait Wire: Send + Sync + 'static {
     /// Brings a question to a node and its answer back (see [`crate::Shards::answer`]). Ends within 5 s.

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use crate::{
     Node, Page, Shards, Unreachable,
+    collect::{Report, deliver},
     recover::Released,
     shards::{PAGE_SOCKETS_MAX, merge},
 };
@@ -23,6 +24,8 @@ enum Question {
         id: Arc<str>,
         shard: u16,
     },
+    /// What a core's sockets answered to an emit of a core of the node that is asked.
+    Report { shard: u16, report: Box<Report> },
     /// The connected sockets that match, after `cursor`.
     Sockets {
         app: Arc<str>,
@@ -47,6 +50,7 @@ impl Shards {
                     id,
                     shard,
                 }) => encode(&shards.release(shard, app, namespace, id).await),
+                Ok(Question::Report { shard, report }) => encode(&shards.run(shard, deliver(*report))),
                 Ok(Question::Sockets { app, target, cursor }) => {
                     encode(&shards.page_here(app, target, cursor).await)
                 }
@@ -88,6 +92,17 @@ impl Shards {
             shard,
         };
         self.consult(node, &question).await
+    }
+
+    /// Brings answers to the node whose handler asked for them.
+    pub(crate) async fn report_there(
+        &self,
+        node: Arc<Node>,
+        shard: u16,
+        report: Report,
+    ) -> Result<bool, Unreachable> {
+        let report = Box::new(report);
+        self.consult(node, &Question::Report { shard, report }).await
     }
 
     /// The connected sockets of an app that match, on all nodes, as they are now. At most 1,000 a page.

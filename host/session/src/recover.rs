@@ -1,6 +1,10 @@
 //! Recovery: a socket comes back on another session, with its id, rooms, state and what it missed; or the client is told
 //! that it did not.
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use backplane::{Change, Condition, Error};
 use engineio::CloseReason;
@@ -203,8 +207,8 @@ impl Hub {
 
     /// Makes a claimed socket a socket of this core, catching up.
     fn install(&self, session: SessionKey, app: &Rc<AppEntry>, id: &Arc<str>, claimed: Claimed) -> SocketKey {
-        self.with(|state, _| {
-            let key = install(state, app, id, claimed, Phase::Replaying { session });
+        self.with(|state, now| {
+            let key = install(state, app, id, claimed, Phase::Replaying { session }, now);
             if let Some(session) = state.sessions.get_mut(session) {
                 session.sockets.push(key);
             }
@@ -219,8 +223,14 @@ pub(crate) fn install(
     id: &Arc<str>,
     claimed: Claimed,
     phase: Phase,
+    now: Instant,
 ) -> SocketKey {
     let Claimed { record, revision } = claimed;
+    // A copy from before another node took the socket over, which has not noticed yet: found later, its end would be
+    // this one's.
+    if let Some(stale) = state.line(&app.name).members.socket(&record.namespace, id) {
+        state.evict(stale, now);
+    }
     let mut socket = Socket::restored(app.clone(), id.clone(), record, phase);
     socket.saved.revision = Some(revision);
     let (namespace, stays) = (socket.namespace.clone(), socket.stays.clone());

@@ -29,6 +29,8 @@ struct Replay {
     key: SocketKey,
     /// Entries up to here have been sent, or were not meant for the socket.
     cursor: u64,
+    /// The client has what is up to here.
+    received: u64,
     /// Membership changes up to here are in the socket's record.
     seen: u64,
     /// Membership changes after this one are applied by live delivery.
@@ -60,7 +62,10 @@ impl Hub {
             known.then_some(Replay {
                 session,
                 key,
-                cursor: from.offset,
+                // A client may be ahead of its record, whose home died before it wrote the last change: rooms joined or
+                // left in between are learnt from the log.
+                cursor: from.offset.min(seen),
+                received: from.offset,
                 seen,
                 live_from,
             })
@@ -154,6 +159,7 @@ impl Replay {
                 delivery,
             ) {
                 Replayed::Nothing => {}
+                Replayed::Emit(_) if position.offset <= self.received => {}
                 Replayed::Disconnected => return false,
                 Replayed::Emit(data) => {
                     socket.progress.sent = position.offset;

@@ -1,7 +1,8 @@
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::future::{LocalBoxFuture, join_all};
+use parking_lot::Mutex;
 use router::{Room, Target};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +18,8 @@ pub struct Shards {
     /// One a core. Unbounded, because who posts waits for the answer: it is bounded by requests in flight.
     inboxes: Arc<[mpsc::UnboundedSender<Work>]>,
     nodes: Nodes,
+    /// How many cores follow an app's log: the others have none of its sockets.
+    lines: Arc<Mutex<HashMap<Arc<str>, usize>>>,
 }
 
 /// One socket, as other code may know it.
@@ -67,6 +70,7 @@ impl Shards {
             Self {
                 inboxes: inboxes.into(),
                 nodes,
+                lines: Arc::default(),
             },
             receivers,
         )
@@ -74,6 +78,15 @@ impl Shards {
 
     pub fn count(&self) -> usize {
         self.inboxes.len()
+    }
+
+    /// One more core follows an app's log.
+    pub(crate) fn line_opened(&self, app: &Arc<str>) {
+        *self.lines.lock().entry(app.clone()).or_default() += 1;
+    }
+
+    pub(crate) fn lines_open(&self, app: &str) -> usize {
+        self.lines.lock().get(app).copied().unwrap_or_default()
     }
 
     /// This node and the others.

@@ -73,8 +73,17 @@ pub(crate) enum Job {
 /// An emit that asked for an answer.
 pub(crate) struct Asked {
     pub(crate) id: u64,
-    pub(crate) token: Arc<str>,
+    pub(crate) asker: Asker,
     pub(crate) due: Instant,
+}
+
+/// Whom the answer is for.
+#[derive(Clone, Debug)]
+pub(crate) enum Asker {
+    /// The socket's own handler, with the token that an earlier call chose.
+    Handler(Arc<str>),
+    /// A request of this core, see [`crate::collect`].
+    Gathering(u64),
 }
 
 /// How the stored record stands to the socket.

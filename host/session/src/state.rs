@@ -7,15 +7,16 @@ use std::{
 };
 
 use engineio::{CloseReason, Message, Output};
-use router::{AckOutcome, DisconnectReason};
+use router::{AckOutcome, DisconnectReason, ReplyTo};
 use slotmap::{SlotMap, new_key_type};
 use socketio::{EventData, RecoveryClaim, encode};
 
 use crate::{
+    collect::{Collecting, Gathering, Report},
     line::Line,
     raw,
     session::{Dialect, Link, Session},
-    socket::{Job, Phase, Socket},
+    socket::{Asker, Job, Phase, Socket},
     timers::{TimerKey, Timers},
 };
 
@@ -33,6 +34,11 @@ pub(crate) struct State {
     pub(crate) sockets: SlotMap<SocketKey, Socket>,
     pub(crate) lines: HashMap<Arc<str>, Line>,
     pub(crate) timers: Timers,
+    /// Emits to many: those that this core's handlers wait for, and those that its sockets were asked by.
+    pub(crate) collecting: HashMap<u64, Collecting>,
+    pub(crate) gathering: HashMap<u64, Gathering>,
+    /// The last number given to one of either.
+    pub(crate) requests: u64,
     pub(crate) draining: bool,
     /// What a mutation left to do that may call an app or wait. The hub takes it after each mutation.
     pub(crate) tasks: Vec<Task>,
@@ -57,6 +63,12 @@ pub(crate) enum Task {
         revision: u64,
         /// Its token's key and its `pid`.
         token: Option<(Arc<str>, String)>,
+    },
+    /// Answers are to be brought to who asked.
+    Report {
+        app: Arc<str>,
+        reply_to: ReplyTo,
+        report: Box<Report>,
     },
     /// The first timer is earlier than it was.
     Rearm,
@@ -247,7 +259,7 @@ impl State {
         })
     }
 
-    fn enqueue(&mut self, key: SocketKey, job: Job) {
+    pub(crate) fn enqueue(&mut self, key: SocketKey, job: Job) {
         let Some(socket) = self.sockets.get_mut(key) else {
             return;
         };
@@ -269,14 +281,14 @@ impl State {
             return;
         };
         if let Some(place) = socket.asked.iter().position(|asked| asked.id == id) {
-            let asked = socket.asked.swap_remove(place);
-            self.enqueue(
-                key,
-                Job::Ack {
-                    token: asked.token,
-                    outcome: AckOutcome::Answered(data),
-                },
-            );
+            let (asked, socket_id) = (socket.asked.swap_remove(place), socket.id.clone());
+            match asked.asker {
+                Asker::Handler(token) => {
+                    let outcome = AckOutcome::Answered(data);
+                    self.enqueue(key, Job::Ack { token, outcome });
+                }
+                Asker::Gathering(gathering) => self.gathered(gathering, &socket_id, &data),
+            }
         }
     }
 
@@ -319,6 +331,8 @@ impl State {
             match key {
                 TimerKey::Session(key) => self.fire_session(key, now),
                 TimerKey::Socket(key) => self.fire_socket(key, now),
+                TimerKey::Collecting(request) => self.conclude_request(request),
+                TimerKey::Gathering(gathering) => self.stop_gathering(gathering),
             }
         }
         self.tasks.push(Task::Rearm);
@@ -374,8 +388,9 @@ impl State {
         let mut late = Vec::new();
         socket.asked.retain(|asked| {
             let over = asked.due <= now;
-            if over {
-                late.push(asked.token.clone());
+            // A gathering has its own clock.
+            if let (true, Asker::Handler(token)) = (over, &asked.asker) {
+                late.push(token.clone());
             }
             !over
         });

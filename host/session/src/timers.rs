@@ -9,6 +9,9 @@ pub(crate) enum TimerKey {
     Session(SessionKey),
     /// Recovery window or outstanding acks of a socket.
     Socket(SocketKey),
+    /// An emit to many: at who asked, and at who was asked.
+    Collecting(u64),
+    Gathering(u64),
 }
 
 /// All timers of a core, in one place, so that a session costs an entry here and no timer of the runtime.

@@ -76,7 +76,7 @@ impl App for Chat {
                 self.note(match outcome {
                     AckOutcome::Answered(_) => format!("ack {token} true"),
                     AckOutcome::TimedOut => format!("ack {token} false"),
-                    AckOutcome::Collected(found) => collected(found),
+                    AckOutcome::Collected(found) => collected(&found),
                 });
                 Ok(vec![])
             }
@@ -92,7 +92,7 @@ impl Chat {
     }
 }
 
-fn collected(found: Collected) -> String {
+fn collected(found: &Collected) -> String {
     let mut answers: Vec<String> = found.answers.iter().map(|(_, data)| data.array()).collect();
     answers.sort();
     format!(

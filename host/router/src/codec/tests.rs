@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Epoch, Position};
+use crate::{Epoch, Position, ReplyTo};
 
 fn round_trips(delivery: &Delivery) {
     let encoded = delivery.encode();
@@ -58,6 +58,16 @@ fn every_action_comes_back() {
         timeout_ms: u32::MAX,
     };
     round_trips(&to(&["a"], ask));
+    let ask_all = Action::EmitWithAcks {
+        data: data(r#""q""#, &[b"z"]),
+        reply_to: ReplyTo {
+            incarnation: u64::MAX,
+            shard: 7,
+            request: 1,
+        },
+        timeout_ms: 9,
+    };
+    round_trips(&to(&["a"], ask_all));
 }
 
 #[test]

@@ -51,16 +51,7 @@ impl sockets::Host for State {
 
     fn emit_with_ack(&mut self, socket: String, event: Event, token: String, timeout_ms: u32) -> Answer<()> {
         self.admit(event_bytes(&event) + socket.len() + token.len())?;
-        if !self.takes_acks {
-            return Err(invalid(
-                "emit-with-ack: the component does not export wakeline:app/acks-handler@0.1.0",
-            ));
-        }
-        if token.len() > NAME_BYTES_MAX {
-            return Err(invalid(format!(
-                "emit-with-ack: token is longer than {NAME_BYTES_MAX} bytes"
-            )));
-        }
+        self.check_asking("emit-with-ack", &token)?;
         let socket = self.name("emit-with-ack: socket", &socket)?;
         let data = event_data(event)?;
         self.transaction.push(Effect::EmitWithAck {
@@ -69,6 +60,30 @@ impl sockets::Host for State {
             token: token.into(),
             timeout_ms,
         });
+        Ok(())
+    }
+
+    fn emit_with_acks(
+        &mut self,
+        target: sockets::Target,
+        event: Event,
+        token: String,
+        timeout_ms: u32,
+    ) -> Answer<()> {
+        self.admit(event_bytes(&event) + target_bytes(&target) + token.len())?;
+        self.check_asking("emit-with-acks", &token)?;
+        if self.transaction.socket.is_none() {
+            return Err(invalid(
+                "emit-with-acks: this call is for no socket that could be given the answers",
+            ));
+        }
+        let effect = Effect::EmitWithAcks {
+            target: self.target(target)?,
+            data: event_data(event)?,
+            token: token.into(),
+            timeout_ms,
+        };
+        self.transaction.push(effect);
         Ok(())
     }
 
@@ -150,6 +165,21 @@ pub(crate) fn token_text(socket: &str, token: AckToken) -> String {
 }
 
 impl State {
+    /// What every emit that asks for answers needs.
+    fn check_asking(&self, what: &str, token: &str) -> Answer<()> {
+        if !self.takes_acks {
+            return Err(invalid(format!(
+                "{what}: the component does not export wakeline:app/acks-handler@0.1.0"
+            )));
+        }
+        if token.len() > NAME_BYTES_MAX {
+            return Err(invalid(format!(
+                "{what}: token is longer than {NAME_BYTES_MAX} bytes"
+            )));
+        }
+        Ok(())
+    }
+
     fn admit(&mut self, bytes: usize) -> Answer<()> {
         Ok(self.transaction.admit(bytes, &self.limits)?)
     }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use router::{AckOutcome, AckToken, Call, CallKind, DisconnectReason, Effect, Failure, Handshake};
+use router::{AckOutcome, AckToken, Call, CallKind, Collected, DisconnectReason, Effect, Failure, Handshake};
 use socketio::EventData;
 
 use super::harness::{App, event_call, replies, socket_call};
@@ -49,6 +49,12 @@ async fn every_effect_in_order() {
                 timeout_ms,
                 ..
             } => format!("ask {socket} {token} {timeout_ms}"),
+            Effect::EmitWithAcks {
+                target,
+                token,
+                timeout_ms,
+                ..
+            } => format!("ask {:?} {token} {timeout_ms}", target.rooms),
             Effect::Ack { .. } => "ack".to_owned(),
             Effect::Join { rooms, .. } => format!("join {rooms:?}"),
             Effect::Leave { rooms, .. } => format!("leave {rooms:?}"),
@@ -62,6 +68,7 @@ async fn every_effect_in_order() {
         r#"leave ["lobby"]"#,
         r#"state b"s""#,
         "ask s1 t 7",
+        r#"ask ["lobby"] all 8"#,
         "disconnect true",
     ];
     assert_eq!(names, expected);
@@ -146,6 +153,18 @@ async fn leaving_answers_and_timers_reach_their_handlers() {
         })
         .await,
         "mine timed out"
+    );
+    let answer = EventData::args(r#"["yes"]"#, Vec::new()).unwrap();
+    let found = Collected {
+        answers: vec![("a".into(), answer.clone()), ("b".into(), answer)],
+        missing: vec!["c".into()],
+        partial: vec!["one".into(), "two".into()],
+    };
+    let token: Arc<str> = "all".into();
+    let outcome = AckOutcome::Collected(found);
+    assert_eq!(
+        call(CallKind::Ack { token, outcome }).await,
+        "all 2 of 3, one two"
     );
 
     let kind = CallKind::Timer {
@@ -254,8 +273,10 @@ async fn malformed_effects_are_refused_with_the_reason() {
     assert!(text.contains("args must be a JSON array"), "{text}");
     let text = app.say("emit-raw", &["disconnect"]).await;
     assert!(text.contains("invalid"), "{text}");
-    let text = app.say("emit-with-ack", &[&"x".repeat(257)]).await;
-    assert!(text.contains("longer than 256 bytes"), "{text}");
+    for name in ["emit-with-ack", "emit-with-acks"] {
+        let text = app.say(name, &[&"x".repeat(257)]).await;
+        assert!(text.contains("longer than 256 bytes"), "{text}");
+    }
 }
 
 #[tokio::test]

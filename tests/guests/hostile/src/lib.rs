@@ -89,6 +89,7 @@ impl handler::Guest for Hostile {
                 sockets::emit(&own(&socket), &odd, EmitFlags::empty())
             }
             "emit-with-ack" => sockets::emit_with_ack(&socket.id, &event, arg(0), 500),
+            "emit-with-acks" => sockets::emit_with_acks(&own(&socket), &event, arg(0), 500),
             "all-effects" => all_effects(&socket),
             "rooms" => rooms(&socket),
             "others-rooms" => sockets::rooms_of("someone-else").map(drop),
@@ -122,6 +123,12 @@ impl acks_handler::Guest for Hostile {
         let outcome = match outcome {
             acks_handler::AckOutcome::Answered(answer) => answer.args.replace('"', "'"),
             acks_handler::AckOutcome::TimedOut => "timed out".into(),
+            acks_handler::AckOutcome::Collected(found) => format!(
+                "{} of {}, {}",
+                found.answers.len(),
+                found.answers.len() + found.missing.len(),
+                found.partial.join(" ")
+            ),
         };
         reply(&socket, &format!("{token} {outcome}"))
     }
@@ -179,6 +186,7 @@ fn all_effects(socket: &Socket) -> Result<(), Error> {
     sockets::leave(&own(socket), &["lobby".into()])?;
     sockets::set_state(&socket.id, b"s")?;
     sockets::emit_with_ack(&socket.id, &event, "t", 7)?;
+    sockets::emit_with_acks(&lobby, &event, "all", 8)?;
     sockets::disconnect(&own(socket), true)
 }
 
