@@ -5,8 +5,8 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::{Process, free_port, get, until};
 
-/// What an operator would write; see there.
-const SITE: &str = include_str!("../nginx.conf");
+/// What an operator writes, and the documentation explains.
+const SITE: &str = include_str!("../../../../examples/deploy/nginx.conf");
 
 /// For many clients: two descriptors each, spread over processes that may have 20,000 each.
 const AROUND: &str = "\
@@ -118,7 +118,7 @@ pub(crate) fn site(address: &str, nodes: &[String]) -> Result<String> {
     }
     ensure!(
         servers > 0 && site.contains(address),
-        "nginx.conf names other addresses than this looks for"
+        "examples/deploy/nginx.conf names other addresses than this looks for"
     );
     Ok(site)
 }
