@@ -14,7 +14,7 @@ use hyper_util::{
 use session::{Apps, Hub};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, mpsc, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     task::spawn_local,
     time::{Instant, sleep, timeout},
 };
@@ -22,7 +22,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     TransportConfig, Web,
-    service::{Client, handle},
+    cluster::Outward,
+    service::{Client, Side, handle},
     stream::Stream,
 };
 
@@ -45,9 +46,60 @@ pub(crate) struct Lease {
 /// after the answer they wait for, a WebSocket when the hub closes it. Ends when the last one has; drop the future
 /// to stop waiting. Must run within a `LocalSet`.
 pub async fn serve(listener: TcpListener, site: Site, shutdown: impl Future<Output = ()>) {
-    let site = Rc::new(site);
-    let builder = Rc::new(builder(&site.config));
     let (drain, draining) = watch::channel(());
+    let outward = site.config.cluster.as_ref().map(|peering| {
+        Rc::new(Outward {
+            peering: Arc::clone(peering),
+            stopping: draining.clone(),
+        })
+    });
+    let permits = Arc::clone(&site.config.connections);
+    let door = Door {
+        builder: builder(&site.config, &Room::PUBLIC),
+        side: Side::Public(outward),
+        tls: site.config.tls.clone(),
+        permits,
+        draining,
+    };
+    admit(listener, site, door, drain, shutdown).await;
+}
+
+/// As [`serve`], for the other nodes of the cluster: requests for this node's sessions, and questions. Plain text; every
+/// request must be sealed with the cluster's key, and is answered as if its client had come here itself.
+/// `site.config.cluster` must be there.
+pub async fn serve_cluster(listener: TcpListener, site: Site, shutdown: impl Future<Output = ()>) {
+    let Some(peering) = site.config.cluster.clone() else {
+        unreachable!("a listener for other nodes, and no key to know them by");
+    };
+    let (drain, draining) = watch::channel(());
+    let door = Door {
+        builder: builder(&site.config, &Room::CLUSTER),
+        side: Side::Cluster(peering),
+        tls: None,
+        permits: Arc::clone(&site.config.cluster_connections),
+        draining,
+    };
+    admit(listener, site, door, drain, shutdown).await;
+}
+
+/// What one listener's connections have in common.
+struct Door {
+    builder: Builder<LocalExec>,
+    side: Side,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    permits: Arc<Semaphore>,
+    /// Ends with the listener.
+    draining: watch::Receiver<()>,
+}
+
+async fn admit(
+    listener: TcpListener,
+    site: Site,
+    door: Door,
+    drain: watch::Sender<()>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let (site, door) = (Rc::new(site), Rc::new(door));
     let (alive, mut over) = mpsc::channel(1);
     let mut shutdown = pin!(shutdown);
     loop {
@@ -56,7 +108,7 @@ pub async fn serve(listener: TcpListener, site: Site, shutdown: impl Future<Outp
             () = &mut shutdown => break,
             tcp = accept(&listener) => tcp,
         };
-        let Ok(permit) = Arc::clone(&site.config.connections).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&door.permits).try_acquire_owned() else {
             turn_away(&tcp);
             continue;
         };
@@ -64,13 +116,7 @@ pub async fn serve(listener: TcpListener, site: Site, shutdown: impl Future<Outp
             _permit: permit,
             _alive: alive.clone(),
         });
-        spawn_local(connection(
-            tcp,
-            lease,
-            Rc::clone(&site),
-            Rc::clone(&builder),
-            draining.clone(),
-        ));
+        spawn_local(connection(tcp, lease, Rc::clone(&site), Rc::clone(&door)));
     }
     drop(listener);
     drop(drain);
@@ -108,20 +154,21 @@ fn turn_away(tcp: &TcpStream) {
     }
 }
 
-async fn connection(
-    tcp: TcpStream,
-    lease: Arc<Lease>,
-    site: Rc<Site>,
-    builder: Rc<Builder<LocalExec>>,
-    draining: watch::Receiver<()>,
-) {
+async fn connection(tcp: TcpStream, lease: Arc<Lease>, site: Rc<Site>, door: Rc<Door>) {
     let Ok(peer) = tcp.peer_addr() else { return };
     // Small frames and answers are whole: waiting for more of them gains nothing.
     if let Err(e) = tcp.set_nodelay(true) {
         tracing::debug!(error = %e, "no TCP_NODELAY");
     }
-    let tls = site.config.tls.clone();
-    let client = Rc::new(Client::new(Rc::clone(&site), peer.ip(), tls.is_some(), lease));
+    let tls = door.tls.clone();
+    let client = Client::new(
+        Rc::clone(&site),
+        door.side.clone(),
+        peer.ip(),
+        tls.is_some(),
+        lease,
+    );
+    let client = Rc::new(client);
     let stream = match tls {
         None => Stream::Plain(tcp),
         Some(config) => {
@@ -133,7 +180,7 @@ async fn connection(
             }
         }
     };
-    speak(stream, client, &builder, draining).await;
+    speak(stream, client, &door.builder, door.draining.clone()).await;
 }
 
 /// Speaks HTTP until the connection ends, is upgraded, or has been idle for too long.
@@ -188,20 +235,51 @@ async fn drained(mut draining: watch::Receiver<()>) {
     while draining.changed().await.is_ok() {}
 }
 
-fn builder(config: &TransportConfig) -> Builder<LocalExec> {
+/// What the two kinds of listener allow a connection.
+struct Room {
+    /// Of HTTP/2, at once.
+    streams_max: u32,
+    /// Of those, reset by the peer before they were looked at.
+    resets_max: usize,
+    /// Beyond what clients may send.
+    more_headers: usize,
+    more_head_bytes: usize,
+}
+
+impl Room {
+    /// A client has one poll and one post at once; a proxy may carry many clients. Resets: as the library has it.
+    const PUBLIC: Self = Self {
+        streams_max: 200,
+        resets_max: 20,
+        more_headers: 0,
+        more_head_bytes: 0,
+    };
+    /// A node carries many clients, who may all go at once. It adds its own headers to the client's, and HTTP/2
+    /// counts 32 bytes more for each header line than HTTP/1.1.
+    const CLUSTER: Self = Self {
+        streams_max: 16 * 1024,
+        resets_max: 16 * 1024,
+        more_headers: 16,
+        more_head_bytes: 8 * 1024,
+    };
+}
+
+fn builder(config: &TransportConfig, room: &Room) -> Builder<LocalExec> {
+    let head_bytes_max = config.head_bytes_max + room.more_head_bytes;
     let mut builder = Builder::new(LocalExec);
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(config.header_read_timeout)
-        .max_headers(config.headers_max)
-        .max_buf_size(config.head_bytes_max.max(HEAD_BYTES_MIN));
+        .max_headers(config.headers_max + room.more_headers)
+        .max_buf_size(head_bytes_max.max(HEAD_BYTES_MIN));
     builder
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(Some(config.keep_alive_timeout))
-        .max_concurrent_streams(HTTP2_STREAMS_MAX)
-        .max_header_list_size(u32::try_from(config.head_bytes_max).unwrap_or(u32::MAX))
+        .max_concurrent_streams(room.streams_max)
+        .max_pending_accept_reset_streams(room.resets_max)
+        .max_header_list_size(u32::try_from(head_bytes_max).unwrap_or(u32::MAX))
         .max_send_buf_size(HTTP2_SEND_BYTES_MAX);
     builder
 }
@@ -224,7 +302,5 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const GOODBYE: Duration = Duration::from_secs(5);
 /// hyper takes no less.
 const HEAD_BYTES_MIN: usize = 8 * 1024;
-/// A client has one poll and one post at once; a proxy may carry many clients.
-const HTTP2_STREAMS_MAX: u32 = 200;
 /// For one stream's answer, beyond what flow control lets go.
 const HTTP2_SEND_BYTES_MAX: usize = 64 * 1024;

@@ -2,7 +2,7 @@ use std::{path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-use crate::{ClientBundle, Origins, TrustedProxies};
+use crate::{ClientBundle, Origins, Peering, TrustedProxies};
 
 /// What one listener is told. The same values for every core of a node.
 pub struct TransportConfig {
@@ -16,6 +16,12 @@ pub struct TransportConfig {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// One permit a TCP connection, as HTTP or as a WebSocket. Shared by all cores: descriptors are the process's.
     pub connections: Arc<Semaphore>,
+    /// The other nodes, whose sessions' requests are sent there. `None`: this node is alone.
+    pub cluster: Option<Arc<Peering>>,
+    /// One permit a TCP connection that other nodes open here: one a core of theirs, and one a WebSocket of this node's
+    /// sessions whose client is connected there. Apart from `connections`, so that neither starves the other; no fewer
+    /// than those.
+    pub cluster_connections: Arc<Semaphore>,
     /// A request's head must be complete this long after the connection began to wait for it. Bounds the wait
     /// between two requests of an HTTP/1.1 connection too.
     pub header_read_timeout: Duration,

@@ -3,6 +3,7 @@
 mod accept;
 mod assets;
 mod client;
+mod cluster;
 mod compress;
 mod config;
 mod cors;
@@ -18,8 +19,9 @@ mod tls;
 mod upgrade;
 mod websocket;
 
-pub use accept::{Site, serve};
+pub use accept::{Site, serve, serve_cluster};
 pub use client::{ClientBundle, ClientBundleError};
+pub use cluster::{ClusterKey, PeerWire, Peering, PeeringStats};
 pub use config::{Cookie, TransportConfig, Web, WebSettings};
 pub use forwarded::{InvalidProxy, TrustedProxies};
 pub use origin::{InvalidOrigin, Origins};

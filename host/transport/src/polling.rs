@@ -58,6 +58,11 @@ pub(crate) async fn carry(visit: &Visit, request: Request<Incoming>, asked: Aske
     outcome.unwrap_or_else(refuse)
 }
 
+/// Whether [`carry`] would read the request's body.
+pub(crate) fn reads_body(asked: Asked, request: &Request<Incoming>) -> bool {
+    asked == Asked::Polling && *request.method() == Method::POST && !is_octet_stream(request.headers())
+}
+
 async fn post(visit: &Visit, request: Request<Incoming>, sid: &str) -> Answer {
     let (hub, app) = (&visit.client.site.hub, &*visit.app.name);
     if is_octet_stream(request.headers()) {
@@ -70,21 +75,10 @@ async fn post(visit: &Visit, request: Request<Incoming>, sid: &str) -> Answer {
         };
         return refuse(refusal);
     }
-    let expects = request.headers().contains_key(header::EXPECT);
-    let deadline = Instant::now() + visit.client.site.config.body_read_timeout;
-    let bytes_max = visit.app.settings.engine.max_payload_bytes;
-    let mut body = request.into_body();
-    let outcome = match timeout_at(deadline, read(&mut body, bytes_max)).await {
-        Ok(Ok(bytes)) => hub.post(app, sid, bytes).await,
-        Ok(Err(BodyError::TooLarge)) => {
-            // A client that is still writing would lose the answer to a reset. Nobody waits for this.
-            if !expects {
-                spawn_local(timeout_at(deadline, discard(body)));
-            }
-            hub.check(app, sid).await.and(Err(Refusal::TooLarge))
-        }
-        Ok(Err(BodyError::Gone)) => Err(Refusal::BadRequest),
-        Err(_elapsed) => return too_slow(),
+    let outcome = match take_body(visit, request).await {
+        Taken::Whole(bytes) => hub.post(app, sid, bytes).await,
+        Taken::Oversized => hub.check(app, sid).await.and(Err(Refusal::TooLarge)),
+        Taken::Refused(answer) => return answer,
     };
     match outcome {
         Ok(()) => {
@@ -116,13 +110,43 @@ fn packets(PollBody(body): PollBody, web: &WebSettings, headers: &HeaderMap) -> 
     answer
 }
 
-enum BodyError {
+/// A POST's body, within the app's limit and the listener's time.
+pub(crate) enum Taken {
+    Whole(Bytes),
+    /// What that is worth depends on the session.
+    Oversized,
+    Refused(Answer),
+}
+
+pub(crate) async fn take_body(visit: &Visit, request: Request<Incoming>) -> Taken {
+    if visit.is_oversized {
+        return Taken::Oversized;
+    }
+    let expects = request.headers().contains_key(header::EXPECT);
+    let deadline = Instant::now() + visit.client.site.config.body_read_timeout;
+    let bytes_max = visit.app.settings.engine.max_payload_bytes;
+    let mut body = request.into_body();
+    match timeout_at(deadline, read(&mut body, bytes_max)).await {
+        Ok(Ok(bytes)) => Taken::Whole(bytes),
+        Ok(Err(BodyError::TooLarge)) => {
+            // A client that is still writing would lose the answer to a reset. Nobody waits for this.
+            if !expects {
+                spawn_local(timeout_at(deadline, discard(body)));
+            }
+            Taken::Oversized
+        }
+        Ok(Err(BodyError::Gone)) => Taken::Refused(refuse(Refusal::BadRequest)),
+        Err(_elapsed) => Taken::Refused(too_slow()),
+    }
+}
+
+pub(crate) enum BodyError {
     TooLarge,
     /// The client went, or its framing is broken: nobody reads the answer.
     Gone,
 }
 
-async fn read(body: &mut Incoming, bytes_max: usize) -> Result<Bytes, BodyError> {
+pub(crate) async fn read(body: &mut Incoming, bytes_max: usize) -> Result<Bytes, BodyError> {
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(BodyError::TooLarge);
     }

@@ -2,6 +2,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
+use hyper::body::Body;
 use session::Refusal;
 
 pub(crate) type Answer = Response<Full<Bytes>>;
@@ -18,6 +19,17 @@ pub(crate) fn typed(status: StatusCode, content_type: &'static str, body: impl I
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
+}
+
+/// The answer to a HEAD. hyper sees to it over HTTP/1.1, and sends the body over HTTP/2.
+pub(crate) fn without_body(answer: &mut Answer) {
+    let body = std::mem::take(answer.body_mut());
+    if let (Some(length), false) = (
+        body.size_hint().exact(),
+        answer.headers().contains_key(header::CONTENT_LENGTH),
+    ) {
+        answer.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
 }
 
 /// Wakeline's own errors, which the protocol does not word: `{"error":{"code","message"}}`.

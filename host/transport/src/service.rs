@@ -1,20 +1,21 @@
 use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc};
 
-use http::{HeaderValue, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, Version, header};
 use hyper::body::Incoming;
-use session::{AppEntry, Protocol, Refusal};
+use session::{AppEntry, Place, Protocol, Refusal};
 use tokio::time::Instant;
 
 use crate::{
-    Site, WebSettings,
+    Peering, Site, WebSettings,
     accept::Lease,
     assets, client,
+    cluster::{self, ASK_PATH, Admitted, Outward, There, admit, drop_ours, unauthorised},
     cors::Cors,
     forwarded::Provenance,
     origin::Verdict,
     polling,
-    request::{Intent, Query},
-    respond::{Answer, answer, error, refuse, refuse_upgrade},
+    request::{Asked, Intent, Query},
+    respond::{Answer, answer, error, refuse, refuse_upgrade, without_body},
     route::{Endpoint, endpoint, locate},
     upgrade,
 };
@@ -22,11 +23,28 @@ use crate::{
 /// The other end of a connection, for as long as it speaks HTTP.
 pub(crate) struct Client {
     pub(crate) site: Rc<Site>,
+    side: Side,
     peer: IpAddr,
     tls: bool,
     pub(crate) lease: Arc<Lease>,
     in_flight: Cell<u32>,
     answered: Cell<Instant>,
+}
+
+/// Which listener a connection came to.
+#[derive(Clone)]
+pub(crate) enum Side {
+    /// That for clients. `None`: there are no other nodes.
+    Public(Option<Rc<Outward>>),
+    /// That for other nodes, whose every request must be sealed.
+    Cluster(Arc<Peering>),
+}
+
+/// Where an answer was made.
+pub(crate) enum Reply {
+    Own(Answer),
+    /// On another node, which has seen to everything.
+    Passed(Answer),
 }
 
 /// A request within an app.
@@ -35,26 +53,58 @@ pub(crate) struct Visit {
     pub(crate) app: Rc<AppEntry>,
     pub(crate) web: Rc<WebSettings>,
     pub(crate) at: Provenance,
+    /// Another node has seen that the body is too large, and left it out.
+    pub(crate) is_oversized: bool,
 }
 
 /// Answers one request. Never fails; a dropped future is a client that went.
 pub(crate) async fn handle(client: Rc<Client>, request: Request<Incoming>) -> Result<Answer, Infallible> {
     let _busy = Busy::new(&client);
-    Ok(respond(Rc::clone(&client), request).await)
+    let is_bare = *request.method() == Method::HEAD && request.version() == Version::HTTP_2;
+    let mut answer = respond(Rc::clone(&client), request).await;
+    if is_bare {
+        without_body(&mut answer);
+    }
+    Ok(answer)
 }
 
-async fn respond(client: Rc<Client>, request: Request<Incoming>) -> Answer {
+async fn respond(client: Rc<Client>, mut request: Request<Incoming>) -> Answer {
+    let peering = match &client.side {
+        Side::Public(_) => {
+            drop_ours(request.headers_mut());
+            let at = provenance(&client, &request);
+            return visit(client, request, at, None).await;
+        }
+        Side::Cluster(peering) => peering,
+    };
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let target = uri.path_and_query().map_or("", |target| target.as_str());
+    match admit(peering, &method, target, request.headers_mut()) {
+        Err(why) => unauthorised(why),
+        Ok(admitted) if uri.path() == ASK_PATH => cluster::answer(&client, &admitted, request).await,
+        Ok(Admitted {
+            at,
+            app,
+            is_oversized,
+            ..
+        }) => visit(client, request, at, Some(Sent { app, is_oversized })).await,
+    }
+}
+
+/// What another node found out about a request before it sent it here.
+struct Sent {
+    app: String,
+    is_oversized: bool,
+}
+
+fn provenance(client: &Client, request: &Request<Incoming>) -> Provenance {
+    let authority = request.uri().authority().map(http::uri::Authority::as_str);
+    let proxies = &client.site.config.trusted_proxies;
+    proxies.provenance(client.peer, client.tls, request.headers(), authority)
+}
+
+async fn visit(client: Rc<Client>, request: Request<Incoming>, at: Provenance, sent: Option<Sent>) -> Answer {
     let site = Rc::clone(&client.site);
-    let authority = request
-        .uri()
-        .authority()
-        .map(|authority| authority.as_str().to_owned());
-    let at = site.config.trusted_proxies.provenance(
-        client.peer,
-        client.tls,
-        request.headers(),
-        authority.as_deref(),
-    );
     let path = request.uri().path().to_owned();
     let host = at.host.clone();
     let is_app = |name: &str| site.apps.find(name).is_some();
@@ -65,6 +115,10 @@ async fn respond(client: Rc<Client>, request: Request<Incoming>) -> Answer {
     let (Some(app), Some(web)) = (site.apps.find(name), site.web.web(name)) else {
         return nobody(&path);
     };
+    // Nodes that are configured differently must not mix up their apps.
+    if sent.as_ref().is_some_and(|sent| sent.app != name) {
+        return nobody(&path);
+    }
     if within.is_empty() {
         return to_slash(name, request.uri().query());
     }
@@ -82,16 +136,28 @@ async fn respond(client: Rc<Client>, request: Request<Incoming>) -> Answer {
     if let Some(preflight) = cors.preflight(method, headers, &verdict) {
         return preflight;
     }
-    let visit = Visit { client, app, web, at };
-    let mut answer = match protocol {
-        Protocol::WebSocket => raw_websocket(visit, request, &verdict),
+    let is_oversized = sent.is_some_and(|sent| sent.is_oversized);
+    let visit = Visit {
+        client,
+        app,
+        web,
+        at,
+        is_oversized,
+    };
+    let reply = match protocol {
+        Protocol::WebSocket => raw_websocket(visit, request, &verdict).await,
         Protocol::SocketIo | Protocol::EngineIo => engine(visit, request, protocol, &verdict).await,
     };
-    cors.apply(answer.headers_mut());
-    answer
+    match reply {
+        Reply::Own(mut answer) => {
+            cors.apply(answer.headers_mut());
+            answer
+        }
+        Reply::Passed(answer) => answer,
+    }
 }
 
-async fn engine(visit: Visit, request: Request<Incoming>, protocol: Protocol, verdict: &Verdict) -> Answer {
+async fn engine(visit: Visit, request: Request<Incoming>, protocol: Protocol, verdict: &Verdict) -> Reply {
     let upgrade = hyper_tungstenite::is_upgrade_request(&request);
     let refuse = if upgrade { refuse_upgrade } else { refuse };
     let query = Query::parse(request.uri().query().unwrap_or_default());
@@ -99,17 +165,57 @@ async fn engine(visit: Visit, request: Request<Incoming>, protocol: Protocol, ve
         judged(verdict)?;
         Ok((asked, query.intent(asked, request.method(), upgrade)?))
     });
-    match checked {
-        Err(refusal) => refuse(refusal),
-        Ok((_, Intent::Open)) if upgrade => upgrade::open(visit, request, query, protocol),
-        Ok((_, Intent::Open)) => polling::open(&visit, &request, query, protocol),
-        Ok((asked, Intent::Session(sid))) if upgrade => upgrade::attach(visit, request, asked, sid).await,
-        Ok((asked, Intent::Session(sid))) => polling::carry(&visit, request, asked, &sid).await,
+    let (asked, intent) = match checked {
+        Err(refusal) => return Reply::Own(refuse(refusal)),
+        Ok(checked) => checked,
+    };
+    if let Some((outward, there)) = elsewhere(&visit, &intent).await {
+        return send(visit, request, asked, upgrade, &outward, there).await;
+    }
+    Reply::Own(match intent {
+        Intent::Open if upgrade => upgrade::open(visit, request, query, protocol),
+        Intent::Open => polling::open(&visit, &request, query, protocol),
+        Intent::Session(sid) if upgrade => upgrade::attach(visit, request, asked, sid).await,
+        Intent::Session(sid) => polling::carry(&visit, request, asked, &sid).await,
+    })
+}
+
+/// The other node that is to answer. What came from one is never sent on: should the two not agree on who
+/// has the session, nobody has.
+async fn elsewhere(visit: &Visit, intent: &Intent) -> Option<(Rc<Outward>, There)> {
+    let Side::Public(Some(outward)) = &visit.client.side else {
+        return None;
+    };
+    let hub = &visit.client.site.hub;
+    let (place, missed) = match intent {
+        Intent::Open => (hub.place_new(), Refusal::Unavailable),
+        Intent::Session(sid) => (hub.place(sid).await, Refusal::SessionUnknown),
+    };
+    match place {
+        Place::Node(node) => Some((Rc::clone(outward), There { node, missed })),
+        // Nobody's session is refused as one that ended here.
+        Place::Here | Place::Nowhere => None,
+    }
+}
+
+/// Boxed: what is answered here, nearly all, need not make room for it.
+async fn send(
+    visit: Visit,
+    request: Request<Incoming>,
+    asked: Asked,
+    upgrade: bool,
+    outward: &Outward,
+    there: There,
+) -> Reply {
+    if upgrade {
+        Box::pin(cluster::carry(visit, outward, request, there)).await
+    } else {
+        Box::pin(cluster::forward(&visit, outward, request, asked, &there)).await
     }
 }
 
 /// A plain WebSocket has no words for errors but HTTP's.
-fn raw_websocket(visit: Visit, request: Request<Incoming>, verdict: &Verdict) -> Answer {
+async fn raw_websocket(visit: Visit, request: Request<Incoming>, verdict: &Verdict) -> Reply {
     if !hyper_tungstenite::is_upgrade_request(&request) {
         let mut answer = error(
             StatusCode::UPGRADE_REQUIRED,
@@ -119,13 +225,16 @@ fn raw_websocket(visit: Visit, request: Request<Incoming>, verdict: &Verdict) ->
         answer
             .headers_mut()
             .insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        return answer;
+        return Reply::Own(answer);
     }
     if let Err(refusal) = judged(verdict) {
-        return refuse_upgrade(refusal);
+        return Reply::Own(refuse_upgrade(refusal));
+    }
+    if let Some((outward, there)) = elsewhere(&visit, &Intent::Open).await {
+        return send(visit, request, Asked::WebSocket, true, &outward, there).await;
     }
     let query = Query::parse(request.uri().query().unwrap_or_default());
-    upgrade::open(visit, request, query, Protocol::WebSocket)
+    Reply::Own(upgrade::open(visit, request, query, Protocol::WebSocket))
 }
 
 fn judged(verdict: &Verdict) -> Result<(), Refusal> {
@@ -160,9 +269,10 @@ fn to_slash(name: &str, query: Option<&str>) -> Answer {
 }
 
 impl Client {
-    pub(crate) fn new(site: Rc<Site>, peer: IpAddr, tls: bool, lease: Arc<Lease>) -> Self {
+    pub(crate) fn new(site: Rc<Site>, side: Side, peer: IpAddr, tls: bool, lease: Arc<Lease>) -> Self {
         Self {
             site,
+            side,
             peer,
             tls,
             lease,

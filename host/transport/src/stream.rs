@@ -25,6 +25,13 @@ pub(crate) enum Parcel {
 }
 
 impl Stream {
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
     /// Fails if the descriptor cannot be taken from this thread's reactor.
     pub(crate) fn pack(self) -> io::Result<Parcel> {
         Ok(match self {

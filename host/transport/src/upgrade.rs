@@ -156,7 +156,7 @@ fn first_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 /// The connection's stream and what was read of it beyond the request. `None`: the client did not wait for the 101.
-async fn upgraded(upgrade: OnUpgrade) -> Option<(Stream, Bytes)> {
+pub(crate) async fn upgraded(upgrade: OnUpgrade) -> Option<(Stream, Bytes)> {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(e) => {

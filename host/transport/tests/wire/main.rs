@@ -9,14 +9,18 @@
     reason = "tests fail by panicking, and transcripts are long"
 )]
 
+mod cluster;
 mod node;
 mod peer;
 
+mod carry;
 mod close;
 mod cors;
+mod forward;
 mod http;
 mod limits;
 mod places;
 mod polling;
+mod seal;
 mod secure;
 mod upgrade;

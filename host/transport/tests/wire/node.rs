@@ -1,7 +1,7 @@
 //! A node of one core on a port of its own.
 use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
-use backplane::Embedded;
+use backplane::{Backplane, Embedded};
 use futures_util::future::LocalBoxFuture;
 use router::{Call, CallKind, Effect, Failure, Target};
 use session::{App, AppEntry, AppSettings, Apps, Hub, Nodes, Shards};
@@ -11,11 +11,12 @@ use tokio::{
     sync::{Semaphore, oneshot},
     task::{JoinHandle, LocalSet, spawn_local},
 };
-use transport::{Site, TransportConfig, TrustedProxies, Web, WebSettings, serve};
+use transport::{Site, TransportConfig, TrustedProxies, Web, WebSettings, serve, serve_cluster};
 
 pub(crate) struct Node {
     pub(crate) address: SocketAddr,
     pub(crate) connections: Arc<Semaphore>,
+    pub(crate) hub: Hub,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
 }
@@ -32,14 +33,18 @@ impl Node {
     pub(crate) async fn start(change: impl FnOnce(&mut Setup)) -> Self {
         let mut setup = Setup::new();
         change(&mut setup);
-        let (shards, mut inboxes) = Shards::new(1, Nodes::alone());
-        let inbox = inboxes.remove(0);
-        let hub = Hub::start(
-            0,
-            shards,
-            inbox,
-            Arc::new(Embedded::in_memory()),
-        );
+        Self::assemble(setup, Nodes::alone(), Arc::new(Embedded::in_memory()), None).await
+    }
+
+    /// `inward`: the listener for other nodes.
+    pub(crate) async fn assemble(
+        setup: Setup,
+        nodes: Nodes,
+        backplane: Arc<dyn Backplane>,
+        inward: Option<TcpListener>,
+    ) -> Self {
+        let (shards, mut inboxes) = Shards::new(1, nodes);
+        let hub = Hub::start(0, shards, inboxes.remove(0), backplane);
         let directory = Rc::new(Directory {
             entry: Rc::new(entry(&setup)),
             web: Rc::new(setup.web),
@@ -48,19 +53,23 @@ impl Node {
         let address = listener.local_addr().unwrap();
         let connections = Arc::clone(&setup.config.connections);
         let config = Rc::new(setup.config);
-        let site = Site {
-            hub,
+        let site = || Site {
+            hub: hub.clone(),
             apps: directory.clone(),
-            web: directory,
-            config,
+            web: directory.clone(),
+            config: config.clone(),
         };
+        if let Some(inward) = inward {
+            spawn_local(serve_cluster(inward, site(), std::future::pending()));
+        }
         let (stop, stopped) = oneshot::channel::<()>();
-        let serving = spawn_local(serve(listener, site, async {
+        let serving = spawn_local(serve(listener, site(), async {
             stopped.await.ok();
         }));
         Self {
             address,
             connections,
+            hub,
             stop: Some(stop),
             serving,
         }
@@ -93,7 +102,7 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
 }
 
 impl Setup {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let engine = engineio::Settings {
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
@@ -109,6 +118,8 @@ impl Setup {
             client: None,
             tls: None,
             connections: Arc::new(Semaphore::new(1000)),
+            cluster: None,
+            cluster_connections: Arc::new(Semaphore::new(1000)),
             header_read_timeout: Duration::from_secs(10),
             keep_alive_timeout: Duration::from_secs(10),
             body_read_timeout: Duration::from_secs(10),
@@ -169,7 +180,7 @@ impl Web for Directory {
 }
 
 /// `echo` comes back as `echo-back`, plain messages as they came; `drop` ends the connection; `flood(n)` sends n
-/// events of 500 bytes; `whoami` tells address and headers.
+/// events of 500 bytes. Who connects with `whoami` in the query is told address and headers.
 struct Chat;
 
 impl App for Chat {
@@ -192,8 +203,20 @@ fn effects(call: Call) -> Vec<Effect> {
         data,
         volatile: false,
     };
-    let CallKind::Event { data, .. } = call.kind else {
-        return Vec::new();
+    let data = match call.kind {
+        CallKind::Event { data, .. } => data,
+        CallKind::Connect(handshake) if handshake.query.iter().any(|(name, _)| name == "whoami") => {
+            let lines = handshake
+                .headers
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"));
+            let lines: Vec<_> = std::iter::once(handshake.remote_address.clone())
+                .chain(lines)
+                .collect();
+            let args = format!("[\"{}\"]", lines.join("\",\"").replace('\\', "/"));
+            return vec![emit(EventData::event("whoami", &args, Vec::new()).unwrap())];
+        }
+        _ => return Vec::new(),
     };
     let (name, args) = data.split();
     let attachments = data.attachments().to_vec();

@@ -28,10 +28,7 @@ pub(crate) struct Frame {
 
 impl Node {
     pub(crate) async fn peer(&self) -> Peer {
-        Peer {
-            tcp: TcpStream::connect(self.address).await.unwrap(),
-            unread: Vec::new(),
-        }
+        Peer::new(TcpStream::connect(self.address).await.unwrap())
     }
 
     /// One request on a connection of its own.
@@ -119,13 +116,20 @@ impl Reply {
             write!(line, " {name}={value}").unwrap();
         }
         if !self.body.is_empty() {
-            write!(line, " | {}", self.text()).unwrap();
+            write!(line, " | {}", String::from_utf8_lossy(&self.body)).unwrap();
         }
         line
     }
 }
 
 impl Peer {
+    pub(crate) fn new(tcp: TcpStream) -> Self {
+        Self {
+            tcp,
+            unread: Vec::new(),
+        }
+    }
+
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.tcp.write_all(bytes.as_ref()).await.unwrap();
     }
