@@ -241,7 +241,8 @@ impl Buckets {
                 Some(decision) => {
                     self.settle(bucket, key, sequence, &intent, decision.committed)
                         .await?;
-                    if old > UNDECIDED_MAX {
+                    // The record of an abort stays: who began it may only have been slow, and must find it.
+                    if decision.committed && old > UNDECIDED_MAX {
                         self.chore(Chore::Finish {
                             bucket: bucket.to_owned(),
                             transaction: intent.transaction,

@@ -34,6 +34,11 @@ impl Nats {
         }))
     }
 
+    #[cfg(test)]
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0.inner
+    }
+
     /// The server first connected to.
     pub fn server(&self) -> ServerInfo {
         self.0.server.clone()

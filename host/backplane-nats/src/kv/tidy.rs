@@ -8,7 +8,7 @@ use super::Buckets;
 pub(super) enum Chore {
     /// Removes a subject's messages up to a sequence.
     Purge { subject: String, sequence: u64 },
-    /// Settles what a transaction whose node died left behind, and forgets it.
+    /// Settles what a committed transaction whose node died left behind, and forgets it.
     Finish {
         bucket: String,
         transaction: u64,

@@ -10,11 +10,15 @@
 use std::{sync::Arc, time::Duration};
 
 use backplane::{Backplane, Step, Tail, suite};
-use backplane_nats::{ConnectError, Nats, NatsConfig};
+use backplane_nats::{Nats, NatsConfig};
 use futures_util::StreamExt;
 use router::{Action, Delivery, Position, Target};
 use server::{Cluster, Server};
 
+mod connecting;
+mod faults;
+mod nodes;
+mod proxy;
 mod server;
 
 #[tokio::test]

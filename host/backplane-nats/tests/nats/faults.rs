@@ -1,0 +1,255 @@
+//! Servers that die, stop, lose and come back.
+use std::{collections::HashSet, fs, path::Path, time::Duration};
+
+use async_nats::jetstream;
+use backplane::{Backplane, Error, Step, Tail};
+use backplane_nats::Nats;
+use tokio::task::JoinHandle;
+
+use crate::{
+    append, connect, next,
+    proxy::Proxy,
+    server::{Cluster, Server},
+    step, take,
+};
+
+const APPENDERS: usize = 4;
+const EACH: usize = 150;
+
+fn appenders(nats: &Nats) -> Vec<JoinHandle<()>> {
+    let appender = |appender: usize| {
+        let nats = nats.clone();
+        tokio::spawn(async move {
+            for number in 0..EACH {
+                append(&nats, "app", &format!("{appender}:{number}")).await;
+            }
+        })
+    };
+    (0..APPENDERS).map(appender).collect()
+}
+
+/// Everything once, each appender's in order, whatever happens after `some` are seen.
+async fn check_all_once(
+    tail: &mut Tail,
+    appenders: Vec<JoinHandle<()>>,
+    some: usize,
+    fault: impl AsyncFnOnce(),
+) {
+    let mut seen = take(tail, some).await;
+    fault().await;
+    seen.extend(take(tail, APPENDERS * EACH - some).await);
+    for appender in appenders {
+        appender.await.unwrap();
+    }
+    for appender in 0..APPENDERS {
+        let prefix = format!("{appender}:");
+        let own = seen.iter().filter_map(|text| text.strip_prefix(&prefix));
+        assert!(own.eq((0..EACH).map(|number| number.to_string())), "{seen:?}");
+    }
+    assert_eq!(seen.iter().collect::<HashSet<_>>().len(), seen.len());
+}
+
+#[tokio::test]
+async fn server_killed_while_appending() {
+    let mut server = Server::start();
+    let nats = connect(&server.url()).await;
+    let mut tail = nats.tail("app").await.unwrap();
+    let start = tail.start;
+    assert_eq!(nats.stats().reconnects, 0);
+    let running = appenders(&nats);
+    check_all_once(&mut tail, running, 100, async || {
+        server.kill();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(!nats.is_connected());
+        server.restart();
+    })
+    .await;
+    assert_eq!(
+        nats.read("app", start, usize::MAX).await.unwrap().len(),
+        APPENDERS * EACH
+    );
+    let stats = nats.stats();
+    assert!(stats.reconnects > 0 && stats.gaps == 0, "{stats:?}");
+    assert_eq!(stats.appends as usize, APPENDERS * EACH);
+}
+
+#[tokio::test]
+async fn server_stopped_while_appending() {
+    let server = Server::start();
+    let nats = connect(&server.url()).await;
+    let mut tail = nats.tail("app").await.unwrap();
+    let running = appenders(&nats);
+    check_all_once(&mut tail, running, 100, async || {
+        server.signal("-STOP");
+        // Longer than one attempt waits for its answer.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        server.signal("-CONT");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn link_cut_while_appending() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.address()).await;
+    let nats = connect(&proxy.url()).await;
+    let mut tail = nats.tail("app").await.unwrap();
+    let running = appenders(&nats);
+    check_all_once(&mut tail, running, 100, async || {
+        proxy.cut();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        proxy.mend();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn appends_end_if_the_server_does_not_come_back() {
+    let mut server = Server::start();
+    let nats = connect(&server.url()).await;
+    append(&nats, "app", "text").await;
+    server.kill();
+    let refused = nats.append("app", vec![crate::entry("text")], None).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    let refused = nats.publish("topic", "text".into()).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn leader_killed_while_appending() {
+    let mut cluster = Cluster::start();
+    let nats = connect(&cluster.urls()).await;
+    assert_eq!(nats.server().replicas, 3);
+    let mut tail = nats.tail("app").await.unwrap();
+    let client = async_nats::connect(cluster.servers[0].url()).await.unwrap();
+    let context = jetstream::new(client);
+    let mut leader = None;
+    for partition in 0..8 {
+        let stream = context
+            .get_stream(format!("WAKELINE_log_{partition}"))
+            .await
+            .unwrap();
+        if stream.cached_info().state.consumer_count > 0 {
+            leader = stream.cached_info().cluster.as_ref().unwrap().leader.clone();
+        }
+    }
+    let leader: usize = leader.unwrap().trim_start_matches('n').parse().unwrap();
+    let running = appenders(&nats);
+    check_all_once(&mut tail, running, 100, async || cluster.servers[leader].kill()).await;
+}
+
+#[tokio::test]
+async fn entries_purged_while_a_node_is_away() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.address()).await;
+    let (away, here) = (connect(&proxy.url()).await, connect(&server.url()).await);
+    let mut tail = away.tail("app").await.unwrap();
+    let first = append(&here, "app", "first").await;
+    assert_eq!(take(&mut tail, 1).await, ["first"]);
+    proxy.cut();
+    append(&here, "app", "lost").await;
+    let kept = append(&here, "app", "kept").await;
+    for stream in logs(&server).await {
+        // All but the last message.
+        stream.purge().keep(1).await.unwrap();
+    }
+    proxy.mend();
+    let (gap, missed) = step(&mut tail).await;
+    assert_eq!(missed, Step::Gap);
+    assert_eq!(gap.epoch, first.epoch);
+    assert!(gap.offset > first.offset && gap.offset < kept.offset);
+    assert_eq!(next(&mut tail).await, (kept, "kept".to_owned()));
+    assert_eq!(away.read("app", first, 9).await, Err(Error::Gone));
+    assert_eq!(away.read("app", gap, 9).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn log_deleted() {
+    let server = Server::start();
+    let (one, two) = (connect(&server.url()).await, connect(&server.url()).await);
+    let mut tails = [one.tail("app").await.unwrap(), two.tail("app").await.unwrap()];
+    let before = append(&one, "app", "before").await;
+    for tail in &mut tails {
+        assert_eq!(next(tail).await.0, before);
+    }
+    let client = async_nats::connect(server.url()).await.unwrap();
+    let context = jetstream::new(client);
+    for partition in 0..8 {
+        context
+            .delete_stream(format!("WAKELINE_log_{partition}"))
+            .await
+            .unwrap();
+    }
+    check_new_epoch([&one, &two], &mut tails, before).await;
+}
+
+#[tokio::test]
+async fn log_restored_from_a_copy() {
+    let mut server = Server::start();
+    let (one, two) = (connect(&server.url()).await, connect(&server.url()).await);
+    let mut tails = [one.tail("app").await.unwrap(), two.tail("app").await.unwrap()];
+    append(&one, "app", "old").await;
+    server.kill();
+    let (data, saved) = (server.directory().join("data"), server.directory().join("copy"));
+    copy(&data, &saved);
+    server.restart();
+    append(&one, "app", "newer").await;
+    let before = append(&one, "app", "newest").await;
+    for tail in &mut tails {
+        assert_eq!(take(tail, 3).await, ["old", "newer", "newest"]);
+    }
+    server.kill();
+    fs::remove_dir_all(&data).unwrap();
+    fs::rename(&saved, &data).unwrap();
+    server.restart();
+    check_new_epoch([&one, &two], &mut tails, before).await;
+}
+
+/// Every node tells of it, calls the new log the same, and goes on.
+async fn check_new_epoch(nodes: [&Nats; 2], tails: &mut [Tail; 2], before: router::Position) {
+    let mut epochs = Vec::new();
+    for tail in &mut *tails {
+        let (position, missed) = step(tail).await;
+        assert_eq!(missed, Step::Gap);
+        epochs.push(position.epoch);
+    }
+    assert_eq!(epochs[0], epochs[1]);
+    assert_ne!(epochs[0], before.epoch);
+    let after = append(nodes[0], "app", "after").await;
+    assert_eq!(after.epoch, epochs[0]);
+    for tail in tails {
+        assert_eq!(next(tail).await, (after, "after".to_owned()));
+    }
+    for node in nodes {
+        assert_eq!(node.read("app", before, 9).await, Err(Error::Gone));
+        assert_eq!(node.head("app").await.unwrap(), after);
+    }
+}
+
+async fn logs(server: &Server) -> Vec<jetstream::stream::Stream> {
+    let client = async_nats::connect(server.url()).await.unwrap();
+    let context = jetstream::new(client);
+    let mut streams = Vec::new();
+    for partition in 0..8 {
+        streams.push(
+            context
+                .get_stream(format!("WAKELINE_log_{partition}"))
+                .await
+                .unwrap(),
+        );
+    }
+    streams
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
