@@ -44,38 +44,47 @@ impl Nats {
         self.servers.iter_mut().try_for_each(NatsServer::wait_until_ready)
     }
 
-    /// The number of the server that leads most streams; all of its own if there is but one. `None` while a leader is
-    /// being elected.
-    pub fn leader(&self) -> Result<Option<usize>> {
-        let mut led = vec![0_usize; self.servers.len()];
-        // Whoever answers knows the leaders of the streams that it has a copy of: with three servers, all.
+    /// The number of the server that leads the busiest of the streams whose names contain `word`. `None` while a leader
+    /// is being elected, or if there is no such stream.
+    pub fn leader_of(&self, word: &str) -> Result<Option<usize>> {
+        let mut busiest = (0, None);
+        // Each knows the streams that it has a copy of; with three servers, all.
         for server in &self.servers {
             let Ok((200, answer)) = get(&server.monitor, "/jsz?accounts=true&streams=true") else {
                 continue;
             };
-            for leader in leaders(&serde_json::from_str(&answer)?) {
+            for (name, entries, leader) in streams(&serde_json::from_str(&answer)?) {
                 let number = self.servers.iter().position(|server| server.name == leader);
-                if let Some(count) = number.and_then(|number| led.get_mut(number)) {
-                    *count += 1;
+                if name.contains(word) && number.is_some() && entries >= busiest.0 {
+                    busiest = (entries, number);
                 }
             }
         }
-        let most = led.iter().enumerate().max_by_key(|(_, count)| **count);
-        Ok(most.filter(|(_, count)| **count > 0).map(|(number, _)| number))
+        Ok(busiest.1)
     }
 }
 
-/// The names of the servers that lead a stream, one for each stream.
-fn leaders(answer: &Value) -> Vec<String> {
+/// Name, last sequence and leader of each stream.
+fn streams(answer: &Value) -> Vec<(String, u64, String)> {
     let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
-    let mut leaders = Vec::new();
-    for account in list(answer.get("account_details")) {
-        for stream in list(account.get("stream_detail")) {
-            let leader = stream.pointer("/cluster/leader").and_then(Value::as_str);
-            leaders.extend(leader.map(str::to_owned));
-        }
-    }
-    leaders
+    let text = |value: &Value, path: &str| {
+        let text = value.pointer(path).and_then(Value::as_str);
+        text.unwrap_or_default().to_owned()
+    };
+    let accounts = list(answer.get("account_details"));
+    let streams = accounts
+        .iter()
+        .flat_map(|account| list(account.get("stream_detail")));
+    let entries = |stream: &Value| stream.pointer("/state/last_seq").and_then(Value::as_u64);
+    streams
+        .map(|stream| {
+            (
+                text(&stream, "/name"),
+                entries(&stream).unwrap_or_default(),
+                text(&stream, "/cluster/leader"),
+            )
+        })
+        .collect()
 }
 
 impl NatsServer {

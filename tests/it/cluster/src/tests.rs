@@ -29,7 +29,7 @@ fn three_nats_servers_elect_another_leader_when_theirs_dies() {
     let leads = |nats: &Nats, not: Option<usize>| {
         let limit = std::time::Duration::from_mins(1);
         until(limit, "a leader", || {
-            Ok(nats.leader()?.filter(|leader| Some(*leader) != not))
+            Ok(nats.leader_of("S")?.filter(|leader| Some(*leader) != not))
         })
         .unwrap()
     };

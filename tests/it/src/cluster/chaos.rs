@@ -31,7 +31,8 @@ fn p4_a_node_is_stopped_for_twenty_seconds_and_goes_on() {
 #[test]
 fn p6_a_nats_server_is_killed_then_the_leader() {
     let mut storm = Storm::in_traffic("kill-nats");
-    let leader = storm.cluster.nats.leader().unwrap().unwrap_or(0);
+    let leader = storm.cluster.nats.leader_of("_log_").unwrap();
+    let leader = leader.expect("the app's log has a leader");
     for server in [(leader + 1) % 3, leader] {
         storm.cluster.nats.servers[server].process.kill();
         storm.swarm.accepted(300);

@@ -92,7 +92,7 @@ impl Storm {
         self.links[node].iter().for_each(|link| link.grant(what));
     }
 
-    /// The clients have lost at least so many connections, and all are back.
+    /// Until every client is where it should be, and messages are accepted.
     pub(crate) fn recovers(&mut self) {
         self.swarm.settled();
         self.swarm.accepted(RATE);
