@@ -29,7 +29,7 @@ pub(crate) use forward::forward;
 pub(crate) use headers::drop_ours;
 pub(crate) use seal::{Admitted, admit, unauthorised};
 
-use links::Links;
+use links::{Links, Missed};
 
 /// What the nodes of a cluster share, and nobody else knows. Who has it can be any client of any app.
 #[derive(Clone)]
@@ -124,9 +124,16 @@ impl Peering {
     }
 
     /// The other node gave no answer.
-    fn missed(&self, node: &Node, error: &dyn fmt::Display) {
+    fn missed(&self, node: &Node, missed: &Missed) {
         increment(&self.counters.failed);
-        tracing::debug!(node = %node.name, %error, "a request for another node was not answered there");
+        match missed {
+            Missed::Refused | Missed::Busy => {
+                tracing::warn!(node = %node.name, %missed, "a request for another node was not answered there");
+            }
+            _ => {
+                tracing::debug!(node = %node.name, %missed, "a request for another node was not answered there");
+            }
+        }
     }
 }
 

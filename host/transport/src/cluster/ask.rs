@@ -71,9 +71,6 @@ impl Wire for PeerWire {
             let response = answered.map_err(|missed| unreachable(missed.to_string()))?;
             match response.status() {
                 StatusCode::OK => Ok(response.into_body()),
-                StatusCode::UNAUTHORIZED => {
-                    Err(unreachable("it does not know this node: see its log".to_owned()))
-                }
                 status => Err(unreachable(format!("it answered {status}"))),
             }
         })

@@ -122,7 +122,11 @@ async fn ask(
         }
     });
     let request = request.map(|()| Empty::<Bytes>::new());
-    sender.send_request(request).await.map_err(broken)
+    let response = sender.send_request(request).await.map_err(broken)?;
+    if response.status() == StatusCode::UNAUTHORIZED {
+        return Err(Missed::Refused);
+    }
+    Ok(response)
 }
 
 /// The other node's refusal. Whether the client's connection ends with it is part of what refusals say.

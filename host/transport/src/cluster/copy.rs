@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    time::{Instant, Sleep, sleep, sleep_until},
+    time::{Instant, Sleep, sleep},
 };
 
 use crate::{service::Visit, stream::Stream};
@@ -190,7 +190,7 @@ impl Pair {
             if until <= Instant::now() {
                 return Poll::Ready(End::Silent);
             }
-            self.silence.set(sleep_until(until));
+            self.silence.as_mut().reset(until);
         }
     }
 }
@@ -302,3 +302,6 @@ impl Way {
 
 /// Bytes read at once, on the stack.
 const READ_BYTES: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests;

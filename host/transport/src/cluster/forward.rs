@@ -92,7 +92,7 @@ pub(super) fn sealed(
             Some(request)
         }
         Err(error) => {
-            peering.missed(&there.node, &error);
+            peering.missed(&there.node, &Missed::Nowhere(error.to_string()));
             None
         }
     }

@@ -5,7 +5,7 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -26,6 +26,8 @@ pub(super) struct Links(Mutex<HashMap<(Id, u64), Opening>>);
 /// Why there is no answer from another node.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Missed {
+    #[error("its address is none ({0})")]
+    Nowhere(String),
     #[error("no connection ({0})")]
     Connect(Arc<io::Error>),
     #[error("the connection broke ({0})")]
@@ -34,6 +36,11 @@ pub(super) enum Missed {
     Late,
     #[error("its answer is too large")]
     TooLarge,
+    /// The operator's doing. Its answer must not reach a client.
+    #[error(
+        "it does not believe this node: all need the same cluster key, and clocks within a minute of each other"
+    )]
+    Refused,
     /// Ours: nothing was sent.
     #[error("{STREAMS_MAX} requests for it are in flight already")]
     Busy,
@@ -62,6 +69,7 @@ impl Links {
             let mut link = self.link(node).await?;
             let _stream = link.streams.try_acquire().map_err(|_| Missed::Busy)?;
             let unsent = match link.sender.try_send_request(request).await {
+                Ok(response) if response.status() == StatusCode::UNAUTHORIZED => return Err(Missed::Refused),
                 Ok(response) => {
                     let (head, body) = response.into_parts();
                     let body = Limited::new(body, bytes_max).collect().await;

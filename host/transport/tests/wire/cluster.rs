@@ -68,19 +68,20 @@ impl Member {
             let inward = listener.local_addr().unwrap();
             let key = ClusterKey::new(KEY);
             let peering = Arc::new(Peering::new(key));
+            let mut setup = Setup::new();
+            setup.config.cluster = Some(peering.clone());
+            change(index, &mut setup);
+            let address = setup.advertise.clone().unwrap_or_else(|| inward.to_string());
             let own = session::Node {
                 incarnation: Nodes::draw(),
                 name: format!("node-{index}"),
-                address: inward.to_string(),
+                address,
                 apps: BTreeMap::new(),
                 draining: false,
             };
             let wire = Arc::new(PeerWire::new(peering.clone()));
             let nodes = Nodes::join(backplane.clone(), wire, own).await.unwrap();
             spawn_local(nodes.clone().keep(|| {}));
-            let mut setup = Setup::new();
-            setup.config.cluster = Some(peering.clone());
-            change(index, &mut setup);
             let node = Node::assemble(setup, nodes, backplane, Some(listener)).await;
             _ = started.send((node, peering, inward));
         });

@@ -252,15 +252,72 @@ fn a_draining_node_opens_elsewhere_whom_it_is_asked_for() {
 #[test]
 fn origins_are_judged_as_if_the_client_had_come_to_the_home() {
     run(async {
-        let cluster = Cluster::start(2, |_, _| {}).await;
+        let trusted = || TrustedProxies::parse(&["127.0.0.1".to_owned()]).unwrap();
+        let cluster = Cluster::start(2, move |index, setup| {
+            if index == 1 {
+                setup.config.trusted_proxies = trusted();
+            }
+        })
+        .await;
         let (a, b) = (cluster.node(0), cluster.node(1));
         let sid = a.open().await;
-        let own = [
-            ("Host", "chat.example.com"),
-            ("Origin", "http://chat.example.com"),
-        ];
-        assert_eq!(b.ask("POST", &target(&sid), &own, "40").await.text(), "ok");
-        let foreign = [("Host", "chat.example.com"), ("Origin", "http://localhost:3000")];
-        assert_eq!(b.ask("POST", &target(&sid), &foreign, "40").await.status, 403);
+        for (proto, origin, status) in [
+            ("http", "http://chat.example.com", 200),
+            ("https", "https://chat.example.com", 200),
+            ("https", "http://chat.example.com", 403),
+            ("http", "http://localhost:3000", 403),
+        ] {
+            let headers = [
+                ("Host", "behind.the.proxy"),
+                ("X-Forwarded-Host", "chat.example.com"),
+                ("X-Forwarded-Proto", proto),
+                ("Origin", origin),
+            ];
+            let reply = b.ask("POST", &target(&sid), &headers, "3").await;
+            assert_eq!(reply.status, status, "{proto} {origin}");
+        }
+    });
+}
+
+#[test]
+fn many_polls_wait_on_one_connection() {
+    run(async {
+        let cluster = Cluster::start(2, |_, _| {}).await;
+        let (a, b) = (cluster.node(0), cluster.node(1));
+        let mut waiting = Vec::new();
+        for _ in 0..300 {
+            let sid = a.open().await;
+            let mut peer = b.peer().await;
+            peer.send(request("GET", &target(&sid), &[], "")).await;
+            waiting.push((sid, peer));
+        }
+        until(|| cluster.peering(1).stats().polls == 300).await;
+        for (sid, _) in &waiting {
+            assert_eq!(b.post(sid, "40").await.text(), "ok");
+        }
+        for (_, peer) in &mut waiting {
+            assert!(peer.reply(false).await.text().starts_with("40{"));
+        }
+        assert_eq!(cluster.peering(1).stats().failed, 0);
+    });
+}
+
+#[test]
+fn a_connection_that_rested_too_long_is_opened_anew() {
+    run(async {
+        let rest = std::time::Duration::from_millis(10);
+        let cluster = Cluster::start(2, move |index, setup| {
+            if index == 0 {
+                setup.config.keep_alive_timeout = rest;
+            }
+        })
+        .await;
+        let sid = cluster.node(0).open().await;
+        // Around the moment at which the home gives it up.
+        for tenths in 80..180 {
+            assert_eq!(cluster.node(1).post(&sid, "3").await.text(), "ok");
+            tokio::time::sleep(rest * tenths / 100).await;
+        }
+        assert_eq!(cluster.peering(1).stats().failed, 0);
     });
 }

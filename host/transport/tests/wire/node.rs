@@ -27,6 +27,8 @@ pub(crate) struct Setup {
     pub(crate) engine: engineio::Settings,
     pub(crate) config: TransportConfig,
     pub(crate) sessions_max: usize,
+    /// Where other nodes are told that this one listens for them, if not where it does.
+    pub(crate) advertise: Option<String>,
 }
 
 impl Node {
@@ -140,6 +142,7 @@ impl Setup {
             engine,
             config,
             sessions_max: 1000,
+            advertise: None,
         }
     }
 }

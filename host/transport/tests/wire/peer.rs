@@ -147,6 +147,15 @@ impl Peer {
 
     /// Asks for a WebSocket.
     pub(crate) async fn upgrade(&mut self, target: &str, headers: &[(&str, &str)]) -> Reply {
+        self.start_upgrade_with(target, headers).await;
+        self.reply(false).await
+    }
+
+    pub(crate) async fn start_upgrade(&mut self, target: &str) {
+        self.start_upgrade_with(target, &[]).await;
+    }
+
+    async fn start_upgrade_with(&mut self, target: &str, headers: &[(&str, &str)]) {
         let mut all = vec![
             ("Connection", "keep-alive, Upgrade"),
             ("Upgrade", "websocket"),
@@ -155,21 +164,11 @@ impl Peer {
         ];
         all.retain(|(name, _)| !headers.iter().any(|(n, _)| n == name));
         all.extend_from_slice(headers);
-        self.ask("GET", target, &all, "").await
+        self.send(request("GET", target, &all, "")).await;
     }
 
     pub(crate) async fn reply(&mut self, is_head: bool) -> Reply {
-        let head = loop {
-            if let Some(end) = self.unread.windows(4).position(|w| w == b"\r\n\r\n") {
-                let head: Vec<u8> = self.unread.drain(..end + 4).collect();
-                break String::from_utf8(head).unwrap();
-            }
-            assert!(
-                self.fill().await,
-                "ended within a head: {:?}",
-                String::from_utf8_lossy(&self.unread)
-            );
-        };
+        let head = self.head().await;
         let mut lines = head.split("\r\n");
         let status: u16 = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
         let headers: Vec<(String, String)> = lines
@@ -186,6 +185,21 @@ impl Peer {
             status,
             headers,
             body: self.unread.drain(..length).collect(),
+        }
+    }
+
+    /// All up to an empty line, a request's or an answer's.
+    pub(crate) async fn head(&mut self) -> String {
+        loop {
+            if let Some(end) = self.unread.windows(4).position(|w| w == b"\r\n\r\n") {
+                let head: Vec<u8> = self.unread.drain(..end + 4).collect();
+                return String::from_utf8(head).unwrap();
+            }
+            assert!(
+                self.fill().await,
+                "ended within a head: {:?}",
+                String::from_utf8_lossy(&self.unread)
+            );
         }
     }
 

@@ -13,6 +13,9 @@ fn wire(key: [u8; 32]) -> PeerWire {
     PeerWire::new(Peering::new(ClusterKey::new(key)).into())
 }
 
+const UNKNOWN: &str =
+    r#"400 content-length=41 content-type=application/json | {"code":1,"message":"Session ID unknown"}"#;
+
 async fn ask(cluster: &Cluster, target: &str, headers: &[(&str, &str)]) -> Reply {
     let tcp = tokio::net::TcpStream::connect(cluster.members[0].inward)
         .await
@@ -76,7 +79,7 @@ fn who_has_another_key_or_no_home_is_told() {
         let refused = stranger.ask(home.clone(), "x".into()).await.unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "node node-0 did not answer: it does not know this node: see its log"
+            "node node-0 did not answer: it does not believe this node: all need the same cluster key, and clocks within a minute of each other"
         );
         let wire = wire(KEY);
         // Not understood, but heard.
@@ -106,7 +109,10 @@ fn a_wrong_key_is_no_way_into_a_session() {
         })
         .await;
         let sid = cluster.node(0).open().await;
-        assert_eq!(cluster.node(1).post(&sid, "40").await.status, 401);
+        assert_eq!(cluster.node(1).post(&sid, "40").await.line(), UNKNOWN);
+        let target = format!("/socket.io/?EIO=4&transport=websocket&sid={sid}");
+        let reply = cluster.node(1).peer().await.upgrade(&target, &[]).await;
+        assert_eq!((reply.status, &*reply.text()), (400, "Session ID unknown"));
         assert_eq!(cluster.node(0).post(&sid, "40").await.text(), "ok");
     });
 }
@@ -133,5 +139,53 @@ fn clients_cannot_speak_as_nodes() {
             text.contains("\"127.0.0.1\"") && !text.contains("wakeline"),
             "{text}"
         );
+    });
+}
+
+/// A node that another one takes for a session's home hears a sealed request, and uses it for something else.
+#[test]
+fn a_seal_is_no_good_for_another_path() {
+    run(async {
+        let spy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let spied = spy.local_addr().unwrap();
+        let cluster = Cluster::start(2, move |index, setup| {
+            if index == 0 {
+                setup.advertise = Some(spied.to_string());
+            }
+        })
+        .await;
+        let home = cluster.node(0);
+        let (sid, other) = (home.open().await, home.open().await);
+        let target = format!("/socket.io/?EIO=4&transport=websocket&sid={sid}");
+        let mut client = cluster.node(1).peer().await;
+        let ((), heard) = tokio::join!(client.start_upgrade(&target), async {
+            let mut peer = Peer::new(spy.accept().await.unwrap().0);
+            peer.head().await
+        });
+        let say = async |head: &str| {
+            let tcp = tokio::net::TcpStream::connect(cluster.members[0].inward)
+                .await
+                .unwrap();
+            let mut peer = Peer::new(tcp);
+            peer.send(head).await;
+            peer.reply(false).await.status
+        };
+        assert!(
+            heard.starts_with(&format!("GET {target} HTTP/1.1\r\n")),
+            "{heard}"
+        );
+        for (from, to) in [
+            (&*sid, &*other),
+            ("GET ", "POST "),
+            ("wakeline-app: chat", "wakeline-app: chet"),
+            ("wakeline-client: 127.0.0.1", "wakeline-client: 10.0.0.1"),
+            ("wakeline-host: localhost:3000\r\n", ""),
+            ("host: ", "origin: http://localhost:3000\r\nhost: "),
+        ] {
+            let forged = heard.replacen(from, to, 1);
+            assert!(forged != heard, "{from} is not in {heard}");
+            assert_eq!(say(&forged).await, 401, "{to}");
+        }
+        assert_eq!(say(&heard).await, 101);
     });
 }
