@@ -1,6 +1,6 @@
 //! The operators' listener: health, metrics, and what a backend may do without a socket. Plain HTTP/1.1, on an address
 //! that clients do not reach; everything below `/v1/` needs the token.
-mod emit;
+pub(crate) mod emit;
 mod reply;
 
 use std::{convert::Infallible, net::TcpListener, sync::Arc, time::Duration};
@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::{net::TcpStream, sync::Semaphore};
 
 use self::reply::{Reply, error, json, text};
-use crate::{Handle, metrics, token::Token};
+use crate::{Handle, cluster, handle::Readiness, metrics, token::Token};
 
 /// What the admin listener answers from.
 pub(crate) struct Admin {
@@ -75,6 +75,7 @@ impl Admin {
                 _ => reply::method_not_allowed("GET"),
             },
             ["v1", ..] if !self.is_operator(&request) => reply::unauthorised(),
+            ["v1", "nodes"] => get(&request, || self.nodes()),
             ["v1", "apps"] => get(&request, || self.apps()),
             ["v1", "apps", name] => match *request.method() {
                 Method::GET => self.app(name).await,
@@ -99,16 +100,37 @@ impl Admin {
     }
 
     fn ready(&self) -> Reply {
-        if self.handle.is_ready() {
-            text(StatusCode::OK, "ready\n")
-        } else {
-            text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+        match self.handle.readiness() {
+            Readiness::Ready => text(StatusCode::OK, "ready\n"),
+            Readiness::CutOff => text(StatusCode::SERVICE_UNAVAILABLE, "cut off from NATS\n"),
+            Readiness::Ending => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         }
     }
 
     async fn metrics(&self) -> Reply {
         let apps = self.handle.numbers().await;
-        reply::metrics(metrics::render(&apps, self.handle.is_ready()))
+        reply::metrics(metrics::render(&apps, &self.handle.node_numbers()))
+    }
+
+    /// The nodes that live, as this one sees them, and where they run another version of an app than this one.
+    fn nodes(&self) -> Reply {
+        let nodes = self.handle.nodes();
+        let own = nodes.own();
+        let mut all = vec![own.clone()];
+        all.extend(nodes.others().iter().map(|node| (**node).clone()));
+        let nodes: Vec<_> = all
+            .iter()
+            .map(|node| {
+                json!({
+                    "name": node.name,
+                    "address": node.address,
+                    "draining": node.draining,
+                    "apps": node.apps,
+                    "differs": cluster::differences(&own, node),
+                })
+            })
+            .collect();
+        json(StatusCode::OK, &json!({ "node": self.node, "nodes": nodes }))
     }
 
     fn apps(&self) -> Reply {

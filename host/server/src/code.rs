@@ -145,7 +145,7 @@ impl Host for AppHost {
             Ok(Page {
                 sockets: page.sockets.into_iter().map(info).collect(),
                 cursor: page.cursor,
-                partial: Vec::new(),
+                partial: page.partial,
             })
         })
     }

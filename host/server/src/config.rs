@@ -21,6 +21,8 @@ pub struct Config {
     /// `None`: everything is kept in memory and ends with the process.
     pub data: Option<PathBuf>,
     pub node: String,
+    /// `None`: this node is alone, its backplane in its data folder.
+    pub cluster: Option<Cluster>,
     pub tls: Option<TlsFiles>,
     /// Addresses and networks whose `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<String>,
@@ -47,6 +49,23 @@ pub struct Admin {
     pub token_file: Option<PathBuf>,
 }
 
+/// How this node meets the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// Servers of NATS: one address or several, with commas between.
+    pub nats: String,
+    /// Credentials file of NATS.
+    pub nats_credentials: Option<PathBuf>,
+    /// First token of every subject and stream: several clusters may share a NATS account.
+    pub nats_prefix: String,
+    /// Copies of every stream; 0: three where there are three servers, else one.
+    pub nats_replicas: u8,
+    /// Where other nodes connect.
+    pub listen: SocketAddr,
+    /// What they are told to connect to; `None`: the address that leads to NATS, or `listen` if that names one.
+    pub advertise: Option<String>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
     pub cert: PathBuf,
@@ -68,6 +87,12 @@ pub(crate) const SETTINGS: &[&str] = &[
     "admin",
     "data",
     "node",
+    "nats",
+    "nats_credentials",
+    "nats_prefix",
+    "nats_replicas",
+    "cluster_listen",
+    "cluster_advertise",
     "tls_cert",
     "tls_key",
     "trusted_proxy",
@@ -104,6 +129,7 @@ impl Config {
             admin: Some(admin),
             data: Some(layers.path("data").unwrap_or_else(|| DEFAULT_DATA.into())),
             node: layers.text("node").unwrap_or_else(machine_name),
+            cluster: layers.cluster()?,
             tls,
             trusted_proxies: list(&proxies),
             apps: apps.to_vec(),
@@ -128,6 +154,7 @@ impl Config {
             admin: None,
             data,
             node: "dev".to_owned(),
+            cluster: None,
             tls: None,
             trusted_proxies: Vec::new(),
             apps: vec![app],
@@ -144,6 +171,8 @@ impl Config {
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
 const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3001);
+/// Every request there must carry the cluster's key.
+const DEFAULT_CLUSTER_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 3002);
 const DEFAULT_DATA: &str = "wakeline-data";
 /// Below the 30 s after which orchestrators kill what they asked to end.
 const DEFAULT_DRAIN_MS: u64 = 25_000;
@@ -175,6 +204,28 @@ impl Layers<'_> {
             problem: format!("expected {expected}, found {value:?}"),
         };
         value.parse().map(Some).map_err(wrong)
+    }
+
+    fn cluster(&self) -> Result<Option<Cluster>, ConfigError> {
+        let Some(nats) = self.text("nats") else {
+            let of_no_use = ["cluster_listen", "cluster_advertise", "nats_credentials"];
+            return match of_no_use.into_iter().find(|name| self.find(name).is_some()) {
+                Some(given) => Err(self.missing(given, "nats")),
+                None => Ok(None),
+            };
+        };
+        Ok(Some(Cluster {
+            nats,
+            nats_credentials: self.path("nats_credentials"),
+            nats_prefix: self.text("nats_prefix").unwrap_or_else(|| "wakeline".to_owned()),
+            nats_replicas: self
+                .parse("nats_replicas", "a number of copies: 1, 3 or 5")?
+                .unwrap_or(0),
+            listen: self
+                .parse("cluster_listen", "an address and port such as 10.0.0.5:3002")?
+                .unwrap_or(DEFAULT_CLUSTER_LISTEN),
+            advertise: self.text("cluster_advertise"),
+        }))
     }
 
     fn missing(&self, given: &str, missing: &str) -> ConfigError {

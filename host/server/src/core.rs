@@ -2,6 +2,7 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
 use backplane::Backplane;
+use futures_util::StreamExt;
 use router::{Call, CallKind, Failure};
 use session::{AppEntry, Apps, Hub, Shards, Work};
 use tokio::{
@@ -9,7 +10,7 @@ use tokio::{
     task::{JoinHandle, LocalSet, spawn_local},
     time::{Instant, MissedTickBehavior, interval, sleep, timeout_at},
 };
-use transport::{Site, TransportConfig, Web, WebSettings};
+use transport::{Peering, Site, TransportConfig, Web, WebSettings};
 
 use crate::{apps::Tenant, code::Code, metrics::Calls, timers::Due};
 
@@ -22,6 +23,9 @@ pub(crate) struct Core {
     pub(crate) inbox: mpsc::UnboundedReceiver<Work>,
     pub(crate) backplane: Arc<dyn Backplane>,
     pub(crate) listener: std::net::TcpListener,
+    /// For other nodes; with `peering`.
+    pub(crate) peer_listener: Option<std::net::TcpListener>,
+    pub(crate) peering: Option<Arc<Peering>>,
     pub(crate) transport: Arc<dyn Fn() -> TransportConfig + Send + Sync>,
     pub(crate) tenants: Vec<Arc<Tenant>>,
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
@@ -51,6 +55,8 @@ pub(crate) struct CoreStats {
 const REAP_INTERVAL: Duration = Duration::from_millis(250);
 /// Waits between tries to run a timer's handler that could not be run.
 const TIMER_RETRY_MIN: Duration = Duration::from_secs(1);
+/// Between two readings of all timers, where other nodes may have set some unheard.
+const TIMER_RELOAD: Duration = Duration::from_mins(1);
 const TIMER_RETRY_MAX: Duration = Duration::from_secs(60);
 
 impl Core {
@@ -66,14 +72,31 @@ impl Core {
     async fn serve(mut self, ready: oneshot::Sender<()>) -> std::io::Result<()> {
         let registry = Rc::new(Registry::default());
         let hub = Hub::start(self.shard, self.shards, self.inbox, self.backplane);
-        let site = Site {
+        let peering = self.peering;
+        let site = || Site {
             hub: hub.clone(),
             apps: Rc::clone(&registry) as Rc<dyn Apps>,
             web: Rc::clone(&registry) as Rc<dyn Web>,
-            config: Rc::new((self.transport)()),
+            config: Rc::new(TransportConfig {
+                cluster: peering.clone(),
+                ..(self.transport)()
+            }),
         };
-        let (accepting, mut closing) = watch::channel(true);
-        let closed = async move { _ = closing.wait_for(|accepting| !accepting).await };
+        let (accepting, closing) = watch::channel(true);
+        let closed = || {
+            let mut closing = closing.clone();
+            async move { _ = closing.wait_for(|accepting| !accepting).await }
+        };
+        let serving = transport::serve(
+            tokio::net::TcpListener::from_std(self.listener)?,
+            site(),
+            closed(),
+        );
+        let peers = self
+            .peer_listener
+            .map(tokio::net::TcpListener::from_std)
+            .transpose()?;
+        let peers = peers.map(|listener| transport::serve_cluster(listener, site(), closed()));
         let running = Running {
             registry,
             hub,
@@ -87,10 +110,9 @@ impl Core {
                 running.restore(&tenant.name);
             }
         }
-        let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        running
-            .connections
-            .replace(Some(spawn_local(transport::serve(listener, site, closed))));
+        running.connections.replace(Some(spawn_local(serving)));
+        // Ends with the process: who drains still answers for its sessions.
+        peers.map(spawn_local);
         let mut reaping = interval(REAP_INTERVAL);
         reaping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Nobody waits for it if the start was given up: the commands end then, too.
@@ -188,6 +210,9 @@ impl Running {
         apps.insert(Arc::clone(&tenant.name), local);
         drop(apps);
         if is_new && core_of(&tenant.name, self.hub.shards().count()) == usize::from(self.shard) {
+            if let Some(changes) = self.hub.shards().nodes().changes() {
+                spawn_local(follow_timers(Arc::clone(tenant), changes));
+            }
             spawn_local(run_timers(
                 Arc::clone(tenant),
                 Rc::clone(&self.registry),
@@ -247,7 +272,9 @@ fn core_of(app: &str, cores: usize) -> usize {
 /// Fires an app's timers one after another, for as long as the core runs.
 async fn run_timers(tenant: Arc<Tenant>, registry: Rc<Registry>, hub: Hub) {
     loop {
-        let due = tenant.timers.next(&tenant.store).await;
+        let nodes = hub.shards().nodes();
+        let is_ours = |name: &str| nodes.is_chosen(&format!("{}/{name}", tenant.name));
+        let due = tenant.timers.next(&tenant.store, is_ours).await;
         let mut retry = TIMER_RETRY_MIN;
         loop {
             let Some(entry) = registry.find(&tenant.name) else {
@@ -261,6 +288,37 @@ async fn run_timers(tenant: Arc<Tenant>, registry: Rc<Registry>, hub: Hub) {
             retry = (retry * 2).min(TIMER_RETRY_MAX);
         }
         tenant.timers.done(&tenant.store, &due).await;
+    }
+}
+
+/// Hears of timers that other nodes set, and reads all of them anew when nodes come or go, and now and then.
+async fn follow_timers(tenant: Arc<Tenant>, mut changes: watch::Receiver<u64>) {
+    let mut told = loop {
+        match tenant.store.timers_told().await {
+            Ok(told) => break told,
+            Err(error) => {
+                tracing::warn!(app = %tenant.name, %error, "other nodes' timers are not heard of; trying again")
+            }
+        }
+        sleep(TIMER_RETRY_MIN).await;
+    };
+    let mut pause = TIMER_RELOAD;
+    loop {
+        tokio::select! {
+            Some(changed) = told.next() => {
+                tenant.timers.take_in(&changed);
+                continue;
+            }
+            changed = changes.changed() => if changed.is_err() { return },
+            () = sleep(pause) => {}
+        }
+        pause = match tenant.timers.reload(&tenant.store).await {
+            Ok(()) => TIMER_RELOAD,
+            Err(error) => {
+                tracing::warn!(app = %tenant.name, %error, "timers cannot be read now");
+                TIMER_RETRY_MIN
+            }
+        };
     }
 }
 

@@ -12,14 +12,15 @@ use futures_util::future::join_all;
 use parking_lot::RwLock;
 use platform::AppDir;
 use runtime::Engine;
-use session::{AppStats, Shards};
+use session::{AppStats, Nodes, Shards};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     BuildError,
     apps::{Tenant, Version},
+    cluster::Joined,
     core::{Command, CoreStats},
-    metrics::AppNumbers,
+    metrics::{AppNumbers, NodeNumbers},
     rooms::small_runtime,
 };
 
@@ -34,6 +35,18 @@ pub(crate) struct Shared {
     pub(crate) cores: Vec<mpsc::UnboundedSender<Command>>,
     pub(crate) tenants: RwLock<BTreeMap<Arc<str>, Arc<Tenant>>>,
     pub(crate) ready: AtomicBool,
+    /// `None`: alone.
+    pub(crate) joined: Option<Joined>,
+}
+
+/// Whether a balancer should send new clients here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    Ready,
+    /// Connections are kept, new ones would not get far.
+    CutOff,
+    /// Draining, or not started.
+    Ending,
 }
 
 /// Why an app still runs what it ran before.
@@ -61,6 +74,7 @@ impl Handle {
         let runtime = small_runtime()?;
         let version = runtime.block_on(Version::load(app, &self.0.engine, self.0.cores.len()))?;
         tenant.replace(Arc::new(version));
+        self.tell_versions();
         let mut waits = Vec::new();
         for core in &self.0.cores {
             let (done, wait) = oneshot::channel();
@@ -73,8 +87,36 @@ impl Handle {
             .try_for_each(|wait| wait.blocking_recv().map_err(|_| ReloadError::Stopped))
     }
 
-    pub(crate) fn is_ready(&self) -> bool {
-        self.0.ready.load(Ordering::Acquire)
+    pub(crate) fn readiness(&self) -> Readiness {
+        if !self.0.ready.load(Ordering::Acquire) {
+            Readiness::Ending
+        } else if self.nodes().is_ready() {
+            Readiness::Ready
+        } else {
+            Readiness::CutOff
+        }
+    }
+
+    /// Puts what this node runs into its lease: others hear of it with the next renewal.
+    pub(crate) fn tell_versions(&self) {
+        let digest = |tenant: &Arc<Tenant>| tenant.version().component.digest().to_string();
+        let apps = self.tenants();
+        let apps = apps
+            .iter()
+            .map(|tenant| (tenant.name.to_string(), digest(tenant)))
+            .collect();
+        self.nodes().update(|node| node.apps = apps);
+    }
+
+    pub(crate) fn nodes(&self) -> &Nodes {
+        self.0.shards.nodes()
+    }
+
+    pub(crate) fn node_numbers(&self) -> NodeNumbers {
+        NodeNumbers {
+            ready: self.readiness() == Readiness::Ready,
+            cluster: self.0.joined.as_ref().map(|joined| joined.numbers(self.nodes())),
+        }
     }
 
     pub(crate) fn backplane(&self) -> &dyn Backplane {
@@ -120,6 +162,10 @@ impl Handle {
         if within.is_zero() {
             return;
         }
+        self.nodes().update(|node| node.draining = true);
+        if let Err(error) = self.nodes().renew().await {
+            tracing::warn!(%error, "the other nodes do not know that this one drains");
+        }
         let mut sessions = 0;
         for tenant in self.tenants() {
             sessions += self.sessions(&tenant.name).await.sessions;
@@ -143,6 +189,10 @@ impl Handle {
             .is_err()
         {
             tracing::warn!("not all connections ended in time");
+        }
+        // From here on the others take over whoever has not come back to them yet.
+        if let Err(error) = self.nodes().leave().await {
+            tracing::warn!(%error, "the lease could not be given up; it runs out by itself");
         }
     }
 }

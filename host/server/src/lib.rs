@@ -5,6 +5,7 @@ mod server;
 
 mod admin;
 mod apps;
+mod cluster;
 mod code;
 mod core;
 mod handle;
@@ -19,7 +20,7 @@ mod timers;
 mod token;
 
 pub use apps::{BuildError, check_component};
-pub use config::{Admin, Config, ConfigError, TlsFiles};
+pub use config::{Admin, Cluster, Config, ConfigError, TlsFiles};
 pub use handle::{Handle, ReloadError};
 pub use layers::{Env, File, Strings};
 pub use logs::{LogLevel, LogLine, OnLog, Origin};

@@ -187,12 +187,27 @@ const FAMILIES: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// What is countable of the node itself.
+pub(crate) struct NodeNumbers {
+    pub(crate) ready: bool,
+    /// Of its place among others, if it has one.
+    pub(crate) cluster: Option<Vec<NodeNumber>>,
+}
+
+/// Name, type, help and value.
+pub(crate) type NodeNumber = (&'static str, &'static str, &'static str, u64);
+
 /// Prometheus text of all apps.
-pub(crate) fn render(apps: &[(String, AppNumbers)], ready: bool) -> String {
+pub(crate) fn render(apps: &[(String, AppNumbers)], node: &NodeNumbers) -> String {
     let mut out = String::new();
     let mut up = Family::new("ready", "gauge", "Whether this node takes new connections.");
-    up.sample("", &[], u8::from(ready));
+    up.sample("", &[], u8::from(node.ready));
     up.finish(&mut out);
+    for (name, kind, help, value) in node.cluster.iter().flatten() {
+        let mut family = Family::new(name, kind, help);
+        family.sample("", &[], value);
+        family.finish(&mut out);
+    }
     let mut calls = Family::new(
         "calls_total",
         "counter",

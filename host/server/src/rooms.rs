@@ -85,6 +85,7 @@ pub(crate) fn transport_config(
     })?;
     let client = client.map(Arc::new);
     let connections = Arc::new(Semaphore::new(config.connections_max));
+    let cluster_connections = Arc::new(Semaphore::new(config.connections_max));
     let default_app = config.app_at_root.then(|| config.apps.first().cloned()).flatten();
     let default_app = default_app
         .map(|dir| AppDir::load(&dir, &config.ceilings))
@@ -95,6 +96,8 @@ pub(crate) fn transport_config(
         trusted_proxies: trusted_proxies.clone(),
         client: client.clone(),
         tls: tls.clone(),
+        cluster: None,
+        cluster_connections: Arc::clone(&cluster_connections),
         connections: Arc::clone(&connections),
         header_read_timeout: SLOW_PEER,
         keep_alive_timeout: Duration::from_secs(75),

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use backplane::Backplane;
 use futures_util::future::join_all;
 use parking_lot::RwLock;
 use session::{Nodes, Shards};
@@ -19,6 +20,7 @@ use crate::{
     BuildError, Config, Handle, Stop,
     admin::{self, Admin},
     apps::{Tenant, Version},
+    cluster::{self, Joined},
     core::Core,
     handle::Shared,
     logs::Logs,
@@ -59,9 +61,9 @@ impl Server {
         let dirs = rooms::load_dirs(config)?;
         // Before the store: a port that is taken mostly means that the store is, too.
         let (listeners, listen) = rooms::bind(config.listen, config.cores.get())?;
-        let backplane = rooms::open_backplane(config.data.as_deref())?;
+        let (backplane, nodes, joined, peer_listeners) = open(config, &runtime)?;
         let engine = rooms::engine(config)?;
-        let (shards, inboxes) = Shards::new(config.cores.get(), Nodes::alone());
+        let (shards, inboxes) = Shards::new(config.cores.get(), nodes);
         let mut tenants = BTreeMap::new();
         for dir in &dirs {
             let version = runtime.block_on(Version::load(dir, &engine, config.cores.get()))?;
@@ -76,7 +78,9 @@ impl Server {
         let (commands, receivers): (Vec<_>, Vec<_>) =
             (0..config.cores.get()).map(|_| mpsc::unbounded_channel()).unzip();
         let parts = listeners.into_iter().zip(inboxes).zip(receivers).enumerate();
-        let restores = config.data.is_some();
+        let restores = config.data.is_some() || joined.is_some();
+        let peering = joined.as_ref().map(|joined| Arc::clone(&joined.peering));
+        let mut peer_listeners = peer_listeners.into_iter();
         let cores = parts.map(|(index, ((listener, inbox), commands))| Core {
             shard: u16::try_from(index).unwrap_or(u16::MAX),
             restores,
@@ -84,6 +88,8 @@ impl Server {
             inbox,
             backplane: Arc::clone(&backplane),
             listener,
+            peer_listener: peer_listeners.next(),
+            peering: peering.clone(),
             transport: Arc::clone(&transport),
             tenants: tenants.values().cloned().collect(),
             commands,
@@ -97,6 +103,7 @@ impl Server {
             cores: commands,
             tenants,
             ready,
+            joined,
         }));
         let admin = bind_admin(config, &handle)?;
         Ok(Self {
@@ -132,6 +139,7 @@ impl Server {
             let mut stop = stop.listen().map_err(RunError::Signals)?;
             let mut ended = start(cores).await?;
             let admin = admin.map(|(listener, _, admin)| tokio::spawn(admin::serve(listener, admin)));
+            cluster::spawn(&handle);
             handle.0.ready.store(true, Ordering::Release);
             on_ready(&ready);
             tokio::select! {
@@ -149,6 +157,28 @@ impl Server {
             // What still runs on the cores is cut off with the process: it has had its time.
             Ok(())
         })
+    }
+}
+
+type Opened = (
+    Arc<dyn Backplane>,
+    Nodes,
+    Option<Joined>,
+    Vec<std::net::TcpListener>,
+);
+
+/// The backplane: NATS and the other nodes, or this node's own.
+fn open(config: &Config, runtime: &tokio::runtime::Runtime) -> Result<Opened, BuildError> {
+    match &config.cluster {
+        None => {
+            let backplane = rooms::open_backplane(config.data.as_deref())?;
+            Ok((backplane, Nodes::alone(), None, Vec::new()))
+        }
+        Some(cluster) => {
+            let joining = runtime.block_on(cluster::join(config, cluster))?;
+            let backplane = Arc::new(joining.joined.nats.clone());
+            Ok((backplane, joining.nodes, Some(joining.joined), joining.listeners))
+        }
     }
 }
 

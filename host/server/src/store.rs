@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use backplane::{Answer, Backplane, Change};
 use bytes::Bytes;
+use futures_util::{StreamExt, stream::BoxStream};
 use runtime::{CommitError, KvWrite};
+
+use crate::timers::Changed;
 
 /// One app's part of the backplane. Cheap to clone.
 #[derive(Clone)]
@@ -89,6 +92,25 @@ impl Store {
 
     pub(crate) fn timer(&self, name: &str) -> Answer<Option<backplane::Value>> {
         self.backplane.get(&self.bucket, &timer_key(name))
+    }
+
+    /// Tells other nodes of timers that were set or cancelled: at most once.
+    pub(crate) async fn tell_timers(&self, changes: &[Changed]) {
+        let payload = serde_json::to_vec(changes).unwrap_or_default();
+        if let Err(error) = self.backplane.publish(&self.timers_topic(), payload.into()).await {
+            tracing::debug!(%error, "other nodes were not told of a timer");
+        }
+    }
+
+    /// What other nodes tell, and this one.
+    pub(crate) async fn timers_told(&self) -> Result<BoxStream<'static, Vec<Changed>>, backplane::Error> {
+        let told = self.backplane.subscribe(&self.timers_topic()).await?;
+        let decoded = told.filter_map(async |payload| serde_json::from_slice(&payload).ok());
+        Ok(decoded.boxed())
+    }
+
+    fn timers_topic(&self) -> String {
+        format!("timers:{}", self.bucket)
     }
 
     /// Names of all timers.

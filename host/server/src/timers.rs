@@ -1,4 +1,6 @@
-//! An app's timers: kept in its store, fired at least once, by one core of this node.
+//! An app's timers: kept in its store, fired at least once, by one core of the node that their name chooses.
+//!
+//! Every node has all of them in its queue; the store is right where a queue differs.
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -28,6 +30,9 @@ struct Queue {
     by_name: HashMap<Arc<str>, u64>,
 }
 
+/// A timer that was set, and when it is due, or cancelled.
+pub(crate) type Changed = (Arc<str>, Option<u64>);
+
 /// A timer that is due.
 pub(crate) struct Due {
     pub(crate) name: Arc<str>,
@@ -44,15 +49,9 @@ const RETRY: Duration = Duration::from_secs(1);
 impl Timers {
     /// Reads the timers that an earlier process left.
     pub(crate) async fn load(store: &Store) -> Result<Self, backplane::Error> {
-        let mut queue = Queue::default();
-        for name in store.timers().await? {
-            if let Some((due_ms, _)) = store.timer(&name).await?.and_then(|value| decode(&value.bytes)) {
-                queue.set(name.into(), due_ms);
-            }
-        }
         Ok(Self {
             gate: tokio::sync::Mutex::default(),
-            queue: Mutex::new(queue),
+            queue: Mutex::new(Queue::load(store).await?),
             changed: Notify::new(),
         })
     }
@@ -93,14 +92,30 @@ impl Timers {
             queued.push((Arc::from(name), due_ms));
         }
         written(store.write(changes).await)?;
+        self.take_in(&queued);
+        // Other nodes that do not hear it read it within a minute.
+        store.tell_timers(&queued).await;
+        Ok(())
+    }
+
+    /// What a commit changed, here or on another node.
+    pub(crate) fn take_in(&self, changes: &[Changed]) {
         let mut queue = self.queue.lock();
-        for (name, due_ms) in queued {
+        for (name, due_ms) in changes {
             match due_ms {
-                Some(due_ms) => queue.set(name, due_ms),
-                None => queue.remove(&name),
+                Some(due_ms) => queue.set(Arc::clone(name), *due_ms),
+                None => queue.remove(name),
             }
         }
         drop(queue);
+        self.changed.notify_one();
+    }
+
+    /// Reads all timers anew: another node's may have become this one's to fire.
+    pub(crate) async fn reload(&self, store: &Store) -> Result<(), backplane::Error> {
+        let _gate = self.gate.lock().await;
+        let queue = Queue::load(store).await?;
+        *self.queue.lock() = queue;
         self.changed.notify_one();
         Ok(())
     }
@@ -124,8 +139,9 @@ impl Timers {
         Ok(())
     }
 
-    /// Waits for the next timer that is due. One caller at a time. Dropping the future loses nothing.
-    pub(crate) async fn next(&self, store: &Store) -> Due {
+    /// Waits for the next timer that is due and for this node to fire, by its name. One caller at a time. Dropping the
+    /// future loses nothing.
+    pub(crate) async fn next(&self, store: &Store, is_ours: impl Fn(&str) -> bool) -> Due {
         loop {
             let first = self.queue.lock().by_time.first().cloned();
             let Some((due_ms, name)) = first else {
@@ -140,6 +156,10 @@ impl Timers {
                     () = tokio::time::sleep(wait) => {}
                     () = self.changed.notified() => {}
                 }
+                continue;
+            }
+            if !is_ours(&name) {
+                self.queue.lock().remove(&name);
                 continue;
             }
             match store.timer(&name).await {
@@ -192,6 +212,16 @@ impl Timers {
 }
 
 impl Queue {
+    async fn load(store: &Store) -> Result<Self, backplane::Error> {
+        let mut queue = Self::default();
+        for name in store.timers().await? {
+            if let Some((due_ms, _)) = store.timer(&name).await?.and_then(|value| decode(&value.bytes)) {
+                queue.set(name.into(), due_ms);
+            }
+        }
+        Ok(queue)
+    }
+
     fn set(&mut self, name: Arc<str>, due_ms: u64) {
         self.remove(&name);
         self.by_time.insert((due_ms, Arc::clone(&name)));

@@ -60,6 +60,24 @@ pub(crate) struct Serve {
     /// This node's name [default: the machine's]
     #[arg(long, value_name = "NAME")]
     node: Option<String>,
+    /// Servers of NATS, commas between: makes this one of several nodes [default: alone, without NATS]
+    #[arg(long, value_name = "URL")]
+    nats: Option<String>,
+    /// Where other nodes connect [default: 0.0.0.0:3002]; with --nats
+    #[arg(long, value_name = "ADDR")]
+    cluster_listen: Option<String>,
+    /// What other nodes connect to, if it is not that [default: found out]
+    #[arg(long, value_name = "HOST:PORT")]
+    cluster_advertise: Option<String>,
+    /// Credentials file of NATS
+    #[arg(long, value_name = "FILE")]
+    nats_credentials: Option<String>,
+    /// First part of all NATS subjects and streams [default: wakeline]
+    #[arg(long, value_name = "WORD")]
+    nats_prefix: Option<String>,
+    /// Copies of each JetStream stream [default: 3 where there are 3 servers, else 1]
+    #[arg(long, value_name = "N")]
+    nats_replicas: Option<String>,
     /// Certificates in PEM; with --tls-key
     #[arg(long, value_name = "FILE")]
     tls_cert: Option<String>,
@@ -94,6 +112,12 @@ impl Strings for Serve {
             "admin" => self.admin.clone(),
             "data" => self.data.clone(),
             "node" => self.node.clone(),
+            "nats" => self.nats.clone(),
+            "nats_credentials" => self.nats_credentials.clone(),
+            "nats_prefix" => self.nats_prefix.clone(),
+            "nats_replicas" => self.nats_replicas.clone(),
+            "cluster_listen" => self.cluster_listen.clone(),
+            "cluster_advertise" => self.cluster_advertise.clone(),
             "tls_cert" => self.tls_cert.clone(),
             "tls_key" => self.tls_key.clone(),
             "trusted_proxy" => (!self.trusted_proxy.is_empty()).then(|| self.trusted_proxy.join(",")),

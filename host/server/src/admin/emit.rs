@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use router::{Action, Delivery, Position, Target};
 use serde::Deserialize;
-use serde_json::{json, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 use socketio::EventData;
 
 use super::reply::{Reply, error, json, no_app};
@@ -43,34 +43,62 @@ pub(super) async fn emit(handle: &Handle, name: &str, body: Incoming) -> Reply {
         let message = format!("the body did not arrive whole, or has more than {BODY_BYTES_MAX} bytes");
         return error(StatusCode::PAYLOAD_TOO_LARGE, "body", &message);
     };
-    let body = body.to_bytes();
-    let (delivery, key) = match parse(&body, &tenant) {
-        Ok(parsed) => parsed,
-        Err(message) => return error(StatusCode::BAD_REQUEST, "invalid", &message),
+    match accept(handle, &tenant, &body.to_bytes()).await {
+        Ok(accepted) => json(StatusCode::OK, &accepted),
+        Err(refused) => error(refused.status, refused.code, &refused.message),
+    }
+}
+
+/// Why an emit was not accepted.
+struct Refused {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+/// Appends what the body says to the app's log. What is answered then is JSON for whoever asked.
+async fn accept(handle: &Handle, tenant: &Tenant, body: &[u8]) -> Result<Value, Refused> {
+    let invalid = |message| Refused {
+        status: StatusCode::BAD_REQUEST,
+        code: "invalid",
+        message,
     };
-    match handle
+    let (delivery, key) = parse(body, tenant).map_err(invalid)?;
+    let appended = handle
         .backplane()
-        .append(name, vec![Arc::new(delivery)], key)
-        .await
-    {
+        .append(&tenant.name, vec![Arc::new(delivery)], key);
+    match appended.await {
         Ok(appended) => {
             let offset = appended.offsets.first().copied().unwrap_or_default();
             let position = Position {
                 epoch: appended.epoch,
                 offset,
             };
-            json(
-                StatusCode::OK,
-                &json!({ "position": position.to_string(), "duplicate": appended.duplicate }),
-            )
+            Ok(json!({ "position": position.to_string(), "duplicate": appended.duplicate }))
         }
-        Err(Error::Invalid(message)) => error(StatusCode::BAD_REQUEST, "invalid", &message),
-        Err(other) => error(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "unavailable",
-            &format!("{other}; send it again with the same idempotency_key"),
-        ),
+        Err(Error::Invalid(message)) => Err(invalid(message)),
+        Err(other) => Err(Refused {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            code: "unavailable",
+            message: format!("{other}; send it again with the same idempotency_key"),
+        }),
     }
+}
+
+/// What a program emits by publishing on NATS: the same JSON as a body of HTTP, and the same answer if it asks for one.
+pub(crate) async fn from_nats(handle: &Handle, app: &str, payload: &[u8]) -> Value {
+    let answer = match handle.tenant(app) {
+        Some(tenant) => accept(handle, &tenant, payload).await,
+        None => Err(Refused {
+            status: StatusCode::NOT_FOUND,
+            code: "no_app",
+            message: format!("this cluster has no app {app:?}"),
+        }),
+    };
+    answer.unwrap_or_else(|refused| {
+        tracing::warn!(%app, code = refused.code, message = %refused.message, "an emit by NATS was refused");
+        json!({ "error": { "code": refused.code, "message": refused.message } })
+    })
 }
 
 fn parse(body: &[u8], tenant: &Tenant) -> Result<(Delivery, Option<String>), String> {

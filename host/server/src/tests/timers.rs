@@ -37,12 +37,12 @@ async fn fires_in_order_and_once_when_done() {
         )
         .await
         .unwrap();
-    let first = timers.next(&store).await;
+    let first = timers.next(&store, |_| true).await;
     assert_eq!((&*first.name, &first.payload[..]), ("soon", &b"1"[..]));
     // Not done: it is due again.
-    assert_eq!(&*timers.next(&store).await.name, "soon");
+    assert_eq!(&*timers.next(&store, |_| true).await.name, "soon");
     timers.done(&store, &first).await;
-    let second = timers.next(&store).await;
+    let second = timers.next(&store, |_| true).await;
     assert_eq!(&*second.name, "late");
     timers.done(&store, &second).await;
     assert_eq!(timers.len(), 0);
@@ -56,13 +56,13 @@ async fn set_anew_while_it_runs_is_not_forgotten() {
         .commit(&store, vec![], vec![set("tick", 0, "1")], 10)
         .await
         .unwrap();
-    let first = timers.next(&store).await;
+    let first = timers.next(&store, |_| true).await;
     timers
         .commit(&store, vec![], vec![set("tick", 5, "2")], 10)
         .await
         .unwrap();
     timers.done(&store, &first).await;
-    let second = timers.next(&store).await;
+    let second = timers.next(&store, |_| true).await;
     assert_eq!(&second.payload[..], b"2");
 }
 
@@ -86,7 +86,7 @@ async fn survive_in_the_store() {
         .unwrap();
     let after = Timers::load(&store).await.unwrap();
     assert_eq!(after.len(), 2);
-    assert_eq!(&*after.next(&store).await.name, "a");
+    assert_eq!(&*after.next(&store, |_| true).await.name, "a");
 }
 
 #[tokio::test]
