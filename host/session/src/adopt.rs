@@ -77,23 +77,37 @@ impl Hub {
             value: Some(record.encode()),
             condition: Condition::Revision(revision),
         };
-        // A conflict is a client that came back first.
-        let written = self.0.backplane.write(&bucket(&app.name), vec![change]).await;
-        let Some(revision) = written.ok().and_then(|revisions| revisions.first().copied()) else {
+        let revisions = match self.0.backplane.write(&bucket(&app.name), vec![change]).await {
+            Ok(revisions) => revisions,
+            // A client that came back first.
+            Err(Error::Conflict { .. }) => return,
+            Err(error) => {
+                tracing::warn!(app = %app.name, socket = %id, %error, "a socket may not have been taken in");
+                tokio::task::spawn_local(self.clone().look_after(app.clone(), id.into()));
+                return;
+            }
+        };
+        let Some(revision) = revisions.first().copied() else {
             return;
         };
+        self.take_in(app, epoch, &id, Claimed { record, revision });
+    }
+
+    /// Keeps a socket of ours that has no connection, until its client comes or its window has passed.
+    pub(crate) fn take_in(&self, app: &Rc<AppEntry>, epoch: Epoch, id: &str, found: Claimed) {
+        let Claimed { record, revision } = found;
         self.with(|state, now| {
             let Some(recovery) = app.settings.recovery else {
                 return;
             };
             let log_lost = record.progress.epoch != epoch;
-            let id: Arc<str> = id.as_str().into();
+            let id: Arc<str> = id.into();
             let reason = DisconnectReason::TransportError;
             let phase = Phase::Away {
                 until: now + recovery.window,
                 reason,
             };
-            let key = install(state, app, &id, Claimed { record, revision }, phase);
+            let key = install(state, app, &id, Claimed { record, revision }, phase, now);
             if log_lost {
                 state.farewell(key, DisconnectReason::RecoveryExpired);
             } else {

@@ -90,7 +90,10 @@ impl State {
             Phase::Away { .. } | Phase::Orphaned | Phase::Leaving => None,
         };
         let namespace = socket.namespace.clone();
-        if let Some(line) = self.lines.get_mut(&socket.app.name) {
+        // A copy that was given up has no place to lose: by now that may be another's, of the same id.
+        if let Some(line) = self.lines.get_mut(&socket.app.name)
+            && line.members.socket(&namespace, &socket.id) == Some(key)
+        {
             line.members.remove(&namespace, &socket.id, socket.stays.rooms());
         }
         if let Some(session) = session.and_then(|session| self.sessions.get_mut(session)) {

@@ -40,6 +40,8 @@ pub(crate) enum Released {
 /// How often a busy socket is asked for, and how long apart: a take-over waits for a call to end, which has a limit.
 const RELEASE_TRIES: u32 = 400;
 const RELEASE_PAUSE: Duration = Duration::from_millis(25);
+/// By then it is clear who has a socket: an answer takes 5 s at most.
+const CLEAR_AFTER: Duration = Duration::from_secs(6);
 
 impl Hub {
     /// Brings a socket back; `by_token`: its client may not know what it has received. False if it cannot be: the client joins anew and is told so by a new id.
@@ -119,6 +121,7 @@ impl Hub {
                 Err(Error::Conflict { .. }) => {}
                 Err(error) => {
                     tracing::warn!(app = %app.name, %error, "a socket could not be taken over");
+                    tokio::task::spawn_local(self.clone().look_after(app.clone(), id.clone()));
                     return None;
                 }
             }
@@ -191,18 +194,45 @@ impl Hub {
             _ = idle.await;
         }
         self.save(key).await;
-        self.with(|state, _| {
-            let Some(socket) = state.sockets.remove(key) else {
-                return Released::Unknown;
-            };
-            match socket.saved.revision {
-                Some(revision) => Released::Yes(Box::new(Claimed {
-                    record: socket.record(self.0.home),
-                    revision,
-                })),
-                None => Released::Unknown,
+        let released = self.with(|state, _| {
+            let socket = state.sockets.remove(key)?;
+            let revision = socket.saved.revision?;
+            let record = socket.record(self.0.home);
+            Some((socket.app, Claimed { record, revision }))
+        });
+        let Some((app, claimed)) = released else {
+            return Released::Unknown;
+        };
+        if self.0.shards.nodes().is_cluster() {
+            let id = id.into();
+            tokio::task::spawn_local(self.clone().look_after(app, id));
+        }
+        Released::Yes(Box::new(claimed))
+    }
+
+    /// Whether a socket changed hands may not be known: an answer was lost, or could not be acted on, or a write that
+    /// failed was stored all the same. If its record says that it is ours, and nothing here has it, it is taken in: nobody
+    /// else would ever see it leave.
+    pub(crate) async fn look_after(self, app: Rc<AppEntry>, id: Arc<str>) {
+        tokio::time::sleep(CLEAR_AFTER).await;
+        let value = loop {
+            match self.0.backplane.get(&bucket(&app.name), &id).await {
+                Ok(value) => break value,
+                Err(_) => tokio::time::sleep(CLEAR_AFTER).await,
             }
-        })
+        };
+        let Some(value) = value else { return };
+        let Some(record) = Record::decode(&value.bytes).filter(|record| record.home == self.0.home) else {
+            return;
+        };
+        let (known, epoch) = self.with(|state, _| {
+            let known = state.sockets.values().any(|socket| socket.id == id);
+            (known, state.line(&app.name).position().0)
+        });
+        if !known {
+            let revision = value.revision;
+            self.take_in(&app, epoch, &id, Claimed { record, revision });
+        }
     }
 
     /// Makes a claimed socket a socket of this core, catching up.

@@ -179,10 +179,14 @@ impl Replay {
                 .get(self.session)
                 .is_some_and(|session| !session.has_room())
             {
-                break;
+                return true;
             }
         }
-        if page.is_empty() {
+        // No entry is left up to where this core has come to: it may have come past the last one.
+        if page
+            .last()
+            .is_none_or(|(position, _)| position.offset > processed)
+        {
             self.cursor = processed;
         }
         true

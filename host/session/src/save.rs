@@ -21,8 +21,9 @@ enum Step {
 }
 
 impl Hub {
-    /// Stores a socket as it is now. Returns when that, or something later, is stored; a failure is logged and leaves the
-    /// socket as it was: it lives on in memory, and the next change writes again.
+    /// Stores a socket as it is now. Returns when that, or something later, is stored. Among other nodes it is tried until
+    /// it succeeds: what waits for it is acked, or asked of others, only then. Where there are no others, a failure is
+    /// logged and leaves the socket as it was: it lives on in memory, and the next change writes again.
     pub(crate) async fn save(&self, key: SocketKey) {
         let Some(wanted) = self.with(|state, _| {
             let socket = state
@@ -44,7 +45,7 @@ impl Hub {
                     version,
                     through,
                 } => {
-                    let written = self.0.backplane.write(&bucket(&app), vec![change]).await;
+                    let written = self.write_own(key, &app, change).await;
                     self.with(|state, now| {
                         let Some(socket) = state.sockets.get_mut(key) else { return };
                         let saved = &mut socket.saved;
@@ -52,8 +53,8 @@ impl Hub {
                         saved.waiting.drain(..).for_each(|waiting| _ = waiting.send(()));
                         saved.done = version;
                         match written {
-                            Ok(revisions) => {
-                                saved.revision = revisions.first().copied();
+                            Ok(revision) => {
+                                saved.revision = revision;
                                 (saved.through, saved.at) = (through, Some(now));
                             }
                             Err(Error::Conflict { .. }) => {
@@ -68,6 +69,37 @@ impl Hub {
         }
     }
 }
+
+impl Hub {
+    /// Writes a record of ours. Among other nodes: until that succeeds or the record is another's. A write that failed may
+    /// have been stored all the same, so a conflict with the very bytes that were to be written is none.
+    async fn write_own(&self, key: SocketKey, app: &str, change: Change) -> Result<Option<u64>, Error> {
+        let (bucket, backplane) = (bucket(app), &self.0.backplane);
+        loop {
+            let error = match backplane.write(&bucket, vec![change.clone()]).await {
+                Err(error) if self.0.shards.nodes().is_cluster() => error,
+                done => return done.map(|revisions| revisions.first().copied()),
+            };
+            // Gone meanwhile: what it was is not to be written over what it became.
+            if !self.with(|state, _| state.sockets.contains_key(key)) {
+                return Err(error);
+            }
+            match (&error, backplane.get(&bucket, &change.key).await) {
+                (Error::Conflict { .. }, Ok(stored)) => {
+                    let own = stored.filter(|stored| Some(&stored.bytes) == change.value.as_ref());
+                    return own.map(|own| Some(own.revision)).ok_or(error);
+                }
+                (Error::Conflict { .. } | Error::Unavailable(_), _) => {}
+                (Error::Gone | Error::Invalid(_), _) => return Err(error),
+            }
+            tracing::warn!(%app, socket = %change.key, %error, "a socket is not saved yet");
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+    }
+}
+
+/// The backplane has tried for as long itself.
+const RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
 fn step(state: &mut State, key: SocketKey, wanted: u64, home: Home) -> Step {
     let Some(socket) = state.sockets.get_mut(key) else {
