@@ -1,5 +1,8 @@
 use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     thread,
     time::Duration,
 };
@@ -10,7 +13,8 @@ use async_nats::{
 };
 use tokio::{
     runtime::Handle,
-    sync::{oneshot, watch},
+    sync::{Notify, oneshot, watch},
+    time::sleep,
 };
 
 use crate::{
@@ -134,7 +138,9 @@ async fn open(
         let loaded = options.credentials_file(path).await;
         options = loaded.map_err(|error| ConnectError::Invalid(format!("{}: {error}", path.display())))?;
     }
-    let first = std::sync::atomic::AtomicBool::new(true);
+    let first = AtomicBool::new(true);
+    let leaving = Arc::new(Notify::new());
+    let leaves = Arc::clone(&leaving);
     let noted = move |event: Event| {
         match &event {
             Event::Connected if first.swap(false, Relaxed) => {}
@@ -144,6 +150,10 @@ async fn open(
                 if let Some(returns) = &returns {
                     returns.send_modify(|count| *count += 1);
                 }
+            }
+            Event::LameDuckMode => {
+                tracing::warn!(role, "nats: the server is about to stop");
+                leaves.notify_one();
             }
             other => tracing::warn!(role, event = %other, "nats"),
         }
@@ -164,7 +174,7 @@ async fn open(
         .event_callback(noted)
         .connect(servers)
         .await;
-    connected.map_err(|error| {
+    let client = connected.map_err(|error| {
         let (servers, cause) = (config.servers.clone(), error.to_string());
         match error.kind() {
             ConnectErrorKind::ServerParse => ConnectError::Invalid(format!("{servers}: {cause}")),
@@ -173,7 +183,20 @@ async fn open(
             }
             _ => ConnectError::Unreachable { servers, cause },
         }
-    })
+    })?;
+    tokio::spawn(leave(client.clone(), leaving));
+    Ok(client)
+}
+
+/// Leaves a server that is about to stop, rather than be thrown out with everybody else; if there is another one.
+async fn leave(client: Client, leaving: Arc<Notify>) {
+    loop {
+        leaving.notified().await;
+        if client.server_info().connect_urls.len() > 1 {
+            sleep(Duration::from_millis(crate::names::random() % 2000)).await;
+            drop(client.force_reconnect().await);
+        }
+    }
 }
 
 /// At once, then soon, never more than about a second: a node without NATS is of little use. Spread, since all nodes

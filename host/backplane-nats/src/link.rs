@@ -114,8 +114,16 @@ impl Link {
     async fn publish_until(&self, message: &Outgoing, deadline: Instant) -> Result<Stored, PublishError> {
         let mut pause = PAUSE_MIN;
         let mut retried = false;
+        let mut failure = "NATS is not connected".to_owned();
         loop {
-            let failure = match timeout_at(deadline, self.publish_once(message)).await {
+            // Into a connection that is down only goes what then waits in memory.
+            while self.control.connection_state() != State::Connected {
+                if Instant::now() > deadline {
+                    return Err(PublishError::Unavailable(Error::Unavailable(failure)));
+                }
+                sleep(PAUSE_MIN).await;
+            }
+            match timeout_at(deadline, self.publish_once(message)).await {
                 Ok(Ok(ack)) => {
                     return Ok(Stored {
                         sequence: ack.sequence,
@@ -126,18 +134,14 @@ impl Link {
                 Ok(Err(error)) if error.kind() == PublishErrorKind::WrongLastSequence => {
                     return Err(PublishError::WrongLast { retried });
                 }
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "no answer in time".to_owned(),
-            };
+                Ok(Err(error)) => failure = error.to_string(),
+                Err(_) => {}
+            }
             if Instant::now() + pause >= deadline {
                 return Err(PublishError::Unavailable(Error::Unavailable(failure)));
             }
             sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
-            // Into a connection that is down only goes what then waits in memory.
-            while self.control.connection_state() != State::Connected && Instant::now() < deadline {
-                sleep(PAUSE_MIN).await;
-            }
             retried = true;
             count(&self.counters.retries);
         }

@@ -198,7 +198,7 @@ impl Logs {
                     .opened
                     .get_or_try_init(|| open::open(&logs, &opening))
                     .await
-                    .map(|_| ())
+                    .map(|()| ())
             };
             self.link.run(open).await?;
         }

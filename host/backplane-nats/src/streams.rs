@@ -77,13 +77,13 @@ impl Streams {
 
     fn all(&self) -> Vec<Config> {
         let partitions = 0..self.names.partitions();
-        let logs = partitions.clone().map(|partition| self.log(partition));
+        let age = *self.log_age.lock();
+        let logs = partitions.clone().map(|partition| self.log(partition, age));
         let buckets = partitions.map(|partition| self.kv(partition));
         logs.chain(buckets).chain([self.blobs()]).collect()
     }
 
-    fn log(&self, partition: u16) -> Config {
-        let age = *self.log_age.lock();
+    fn log(&self, partition: u16, age: Duration) -> Config {
         Config {
             name: self.names.log_stream(partition),
             subjects: vec![self.names.log_subjects(partition)],
@@ -131,7 +131,8 @@ impl Streams {
             Ok(stream) => Ok(stream.cached_info().clone()),
             Err(error) if is_missing(&error.kind()) => {
                 tracing::error!(partition, "nats: a log's stream is gone; making it anew");
-                let made = self.ensure(context, self.log(partition)).await;
+                let age = *self.log_age.lock();
+                let made = self.ensure(context, self.log(partition, age)).await;
                 made.map_err(|error| unavailable(error.to_string()))
             }
             Err(error) => Err(unavailable(error.to_string())),
@@ -140,18 +141,15 @@ impl Streams {
 
     /// Lets every log keep entries for that long; never shortens.
     pub(crate) async fn raise_age(&self, context: &Context, age: Duration) -> Result<(), Error> {
-        let longer = {
-            let mut current = self.log_age.lock();
-            let longer = *current < age;
-            *current = age.max(*current);
-            longer
-        };
-        if longer {
-            for partition in 0..self.names.partitions() {
-                let updated = self.ensure(context, self.log(partition)).await;
-                updated.map_err(|error| Error::Unavailable(error.to_string()))?;
-            }
+        if age <= *self.log_age.lock() {
+            return Ok(());
         }
+        for partition in 0..self.names.partitions() {
+            let updated = self.ensure(context, self.log(partition, age)).await;
+            updated.map_err(|error| Error::Unavailable(error.to_string()))?;
+        }
+        let mut current = self.log_age.lock();
+        *current = age.max(*current);
         Ok(())
     }
 

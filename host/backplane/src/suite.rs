@@ -134,9 +134,14 @@ fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|number| number.to_string()).collect()
 }
 
-/// What is queued for the tail already; for an implementation on a network this may be less than there is.
+/// Whether nothing but progress is queued for the tail; for an implementation on a network there may be more to come.
 fn is_quiet(tail: &mut Tail) -> bool {
-    tail.steps.next().now_or_never().is_none()
+    loop {
+        match tail.steps.next().now_or_never() {
+            Some(Some((_, Step::Passed))) => {}
+            other => return other.is_none(),
+        }
+    }
 }
 
 macro_rules! list {

@@ -132,9 +132,10 @@ async fn send(logs: &Logs, app: &App, jobs: Vec<Job>) {
             return;
         }
     };
-    let first_call = match stored.duplicate && key.is_some() {
-        true => first_call(logs, app, stored.sequence, write).await,
-        false => None,
+    let first_call = if stored.duplicate && key.is_some() {
+        first_call(logs, app, stored.sequence, write).await
+    } else {
+        None
     };
     app.appender.accepted.fetch_max(stored.sequence, Relaxed);
     let mut index = 0;

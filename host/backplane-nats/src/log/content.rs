@@ -26,7 +26,7 @@ pub(super) async fn content(link: &Link, stream: &str, app: &str, payload: Bytes
         other => other,
     };
     Ok(match frame {
-        Some(Frame::Entries(found)) if found.app == app => Content::Entries(deliveries(&found.entries)),
+        Some(Frame::Entries(found)) if found.app == app => Content::Entries(deliveries(&found.deliveries)),
         Some(Frame::Part(_)) => Content::Entries(Vec::new()),
         _ => {
             tracing::error!(stream, app, "nats: a message that no node of this version wrote");

@@ -19,7 +19,7 @@ pub(super) struct Entries {
     pub(super) app: String,
     /// Of the sending that stored it: tells our own from another call with the same key.
     pub(super) write: u64,
-    pub(super) entries: Vec<Bytes>,
+    pub(super) deliveries: Vec<Bytes>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,9 +82,13 @@ pub(super) fn decode(bytes: Bytes) -> Option<Frame> {
             if count as usize > APPEND_ENTRIES_MAX {
                 return None;
             }
-            let entries = (0..count).map(|_| input.bytes()).collect::<Option<_>>()?;
+            let deliveries = (0..count).map(|_| input.bytes()).collect::<Option<_>>()?;
             input.end()?;
-            Some(Frame::Entries(Entries { app, write, entries }))
+            Some(Frame::Entries(Entries {
+                app,
+                write,
+                deliveries,
+            }))
         }
         PARTS => {
             let (app, write, entries) = (input.text()?, input.u64()?, input.u32()?);
@@ -106,7 +110,7 @@ pub(super) fn decode(bytes: Bytes) -> Option<Frame> {
 /// How many entries a frame holds, and which write it was.
 pub(super) fn summary(bytes: &Bytes) -> Option<(u32, u64)> {
     match decode(bytes.clone())? {
-        Frame::Entries(entries) => Some((entries.entries.len() as u32, entries.write)),
+        Frame::Entries(entries) => Some((entries.deliveries.len() as u32, entries.write)),
         Frame::Parts(parts) => Some((parts.entries, parts.write)),
         Frame::Part(_) => None,
     }

@@ -139,6 +139,20 @@ async fn leader_killed_while_appending() {
 }
 
 #[tokio::test]
+async fn server_that_stops_is_left() {
+    let cluster = Cluster::start();
+    let nats = connect(&cluster.servers[0].url()).await;
+    let mut tail = nats.tail("app").await.unwrap();
+    // Lame duck mode: it tells its clients to go.
+    cluster.servers[0].signal("-USR2");
+    while nats.stats().reconnects < 2 || !nats.is_connected() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    append(&nats, "app", "text").await;
+    assert_eq!(take(&mut tail, 1).await, ["text"]);
+}
+
+#[tokio::test]
 async fn entries_purged_while_a_node_is_away() {
     let server = Server::start();
     let proxy = Proxy::start(server.address()).await;

@@ -102,7 +102,11 @@ impl Log {
         }
     }
 
-    pub(super) fn read(&self, after: Position, entries_max: usize) -> Result<Vec<(Position, Arc<Delivery>)>, Error> {
+    pub(super) fn read(
+        &self,
+        after: Position,
+        entries_max: usize,
+    ) -> Result<Vec<(Position, Arc<Delivery>)>, Error> {
         let mut state = self.state.lock();
         state.kept.trim(self.clock.now_ms());
         state.kept.since(after, entries_max)

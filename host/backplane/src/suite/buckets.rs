@@ -153,7 +153,10 @@ async fn writes_are_atomic(subject: Subject) {
         subject.backplane.keys(&bucket, "", None, 10).await.unwrap(),
         ["new", "other"]
     );
-    assert_eq!(subject.value(&bucket, "new").await, Some(("1".into(), revisions[0])));
+    assert_eq!(
+        subject.value(&bucket, "new").await,
+        Some(("1".into(), revisions[0]))
+    );
     let twice = vec![
         put("a", "1", Condition::Always),
         put("b", "1", Condition::Always),

@@ -11,11 +11,15 @@ use crate::{Nats, NatsConfig};
 mod server;
 
 async fn connect(server: &server::Server) -> Nats {
+    connect_to(server.url()).await.unwrap()
+}
+
+async fn connect_to(servers: String) -> Result<Nats, crate::ConnectError> {
     let config = NatsConfig {
-        servers: server.url(),
+        servers,
         ..NatsConfig::default()
     };
-    Nats::connect(config).await.unwrap()
+    Nats::connect(config).await
 }
 
 fn put(key: &str, value: &str, condition: Condition) -> Change {
@@ -162,9 +166,27 @@ async fn aborted_half_done() {
 /// Money moves between accounts on two nodes; none is made or lost, and no account's change is overwritten.
 #[tokio::test]
 async fn transfers_keep_the_sum() {
-    const ACCOUNTS: u64 = 4;
     let server = server::Server::start();
-    let nodes = [connect(&server).await, connect(&server).await];
+    check_transfers([connect(&server).await, connect(&server).await]).await;
+}
+
+/// Where old servers would let several writers of one revision through.
+#[tokio::test]
+async fn transfers_keep_the_sum_on_three_servers() {
+    let cluster = server::Cluster::start();
+    let first = loop {
+        // It has to elect first.
+        match connect_to(cluster.urls()).await {
+            Ok(nats) => break nats,
+            Err(_) => sleep(Duration::from_millis(200)).await,
+        }
+    };
+    assert_eq!(first.server().replicas, 3);
+    check_transfers([first, connect_to(cluster.urls()).await.unwrap()]).await;
+}
+
+async fn check_transfers(nodes: [Nats; 2]) {
+    const ACCOUNTS: u64 = 4;
     for account in 0..ACCOUNTS {
         let write = vec![put(&account.to_string(), "100", Condition::Absent)];
         nodes[0].write(BUCKET, write).await.unwrap();

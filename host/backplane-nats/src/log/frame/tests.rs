@@ -7,7 +7,7 @@ fn frames_come_back() {
         panic!("no entries");
     };
     assert_eq!(
-        (back.app.as_str(), back.write, back.entries.as_slice()),
+        (back.app.as_str(), back.write, back.deliveries.as_slice()),
         ("app", 7, &bytes[..])
     );
     let sent = Parts {
