@@ -18,6 +18,8 @@ use crate::{
 /// Records listed at once, and read at once.
 const PAGE_RECORDS: usize = 512;
 const READS_AT_ONCE: usize = 32;
+/// The backplane has tried for as long itself.
+const FORGET_PAUSE: Duration = Duration::from_secs(1);
 /// Until what failed is tried again.
 const RETRY: Duration = Duration::from_secs(3);
 
@@ -162,27 +164,49 @@ impl Hub {
         });
     }
 
-    /// Removes the record of a socket that is gone for good.
+    /// Removes the record of a socket that is gone for good, at `revision` or at that of a last save which was under way.
     pub(crate) async fn forget(
         self,
         app: Arc<str>,
         id: Arc<str>,
-        revision: u64,
+        mut revision: u64,
         token: Option<(Arc<str>, String)>,
     ) {
         if let Some((token, pid)) = token {
             self.free_token(&app, &token, &pid).await;
         }
-        let change = Change {
-            key: id.to_string(),
-            value: None,
-            condition: Condition::Revision(revision),
-        };
-        match self.0.backplane.write(&bucket(&app), vec![change]).await {
-            // A conflict is a new home's record: not ours to remove.
-            Ok(_) | Err(Error::Conflict { .. }) => {}
-            Err(error) => tracing::warn!(%app, %error, "a socket's record was not removed"),
+        let bucket = bucket(&app);
+        loop {
+            let change = Change {
+                key: id.to_string(),
+                value: None,
+                condition: Condition::Revision(revision),
+            };
+            let error = match self.0.backplane.write(&bucket, vec![change]).await {
+                Ok(_) => return,
+                Err(error) => error,
+            };
+            match (&error, self.0.backplane.get(&bucket, &id).await) {
+                (Error::Conflict { .. }, Ok(Some(stored))) if self.is_left(&id, &stored.bytes) => {
+                    revision = stored.revision;
+                }
+                // A new home's record: not ours to remove.
+                (Error::Conflict { .. }, Ok(_)) => return,
+                _ => {
+                    tracing::warn!(%app, socket = %id, %error, "a socket's record is not removed");
+                    if !self.0.shards.nodes().is_cluster() {
+                        return;
+                    }
+                    tokio::time::sleep(FORGET_PAUSE).await;
+                }
+            }
         }
+    }
+
+    /// Whether a record names this home, which has no such socket any more.
+    fn is_left(&self, id: &Arc<str>, record: &[u8]) -> bool {
+        let own = Record::decode(record).is_some_and(|record| record.home == self.0.home);
+        own && self.with(|state, _| !state.sockets.values().any(|socket| socket.id == *id))
     }
 }
 
