@@ -27,7 +27,7 @@ pub(crate) use ask::{ASK_PATH, answer};
 pub(crate) use carry::carry;
 pub(crate) use forward::forward;
 pub(crate) use headers::drop_ours;
-pub(crate) use seal::{Admitted, admit, unauthorised};
+pub(crate) use seal::{Sent, Unsealed, admit, unauthorised};
 
 use links::{Links, Missed};
 

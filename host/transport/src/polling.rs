@@ -51,7 +51,14 @@ pub(crate) async fn carry(visit: &Visit, request: Request<Incoming>, asked: Aske
             let polled = hub.poll(app, sid).await;
             polled.map(|body| packets(body, &visit.web, request.headers()))
         }
-        (Asked::Polling, &Method::POST) => return post(visit, request, sid).await,
+        (Asked::Polling, &Method::POST) if is_octet_stream(request.headers()) => {
+            let outcome = hub.check(app, sid).await;
+            if outcome.is_ok() {
+                hub.abandon(app, sid);
+            }
+            outcome.and(Err(Refusal::Broken))
+        }
+        (Asked::Polling, &Method::POST) => return post(visit, Upload::new(request), sid).await,
         // The reference server answers a living session's PUT with an empty 500, which blames the wrong side.
         _ => hub.check(app, sid).await.and(Err(Refusal::BadRequest)),
     };
@@ -63,19 +70,9 @@ pub(crate) fn reads_body(asked: Asked, request: &Request<Incoming>) -> bool {
     asked == Asked::Polling && *request.method() == Method::POST && !is_octet_stream(request.headers())
 }
 
-async fn post(visit: &Visit, request: Request<Incoming>, sid: &str) -> Answer {
+async fn post(visit: &Visit, upload: Upload, sid: &str) -> Answer {
     let (hub, app) = (&visit.client.site.hub, &*visit.app.name);
-    if is_octet_stream(request.headers()) {
-        let refusal = match hub.check(app, sid).await {
-            Ok(()) => {
-                hub.abandon(app, sid);
-                Refusal::Broken
-            }
-            Err(refusal) => refusal,
-        };
-        return refuse(refusal);
-    }
-    let outcome = match take_body(visit, request).await {
+    let outcome = match take_body(visit, upload).await {
         Taken::Whole(bytes) => hub.post(app, sid, bytes).await,
         Taken::Oversized => hub.check(app, sid).await.and(Err(Refusal::TooLarge)),
         Taken::Refused(answer) => return answer,
@@ -110,6 +107,22 @@ fn packets(PollBody(body): PollBody, web: &WebSettings, headers: &HeaderMap) -> 
     answer
 }
 
+/// What is read of a POST: without its head, which would be kept while the body comes.
+pub(crate) struct Upload {
+    body: Incoming,
+    /// The client sends its body only when it is asked for.
+    expects: bool,
+}
+
+impl Upload {
+    pub(crate) fn new(request: Request<Incoming>) -> Self {
+        Self {
+            expects: request.headers().contains_key(header::EXPECT),
+            body: request.into_body(),
+        }
+    }
+}
+
 /// A POST's body, within the app's limit and the listener's time.
 pub(crate) enum Taken {
     Whole(Bytes),
@@ -118,14 +131,13 @@ pub(crate) enum Taken {
     Refused(Answer),
 }
 
-pub(crate) async fn take_body(visit: &Visit, request: Request<Incoming>) -> Taken {
+pub(crate) async fn take_body(visit: &Visit, upload: Upload) -> Taken {
     if visit.is_oversized {
         return Taken::Oversized;
     }
-    let expects = request.headers().contains_key(header::EXPECT);
+    let Upload { mut body, expects } = upload;
     let deadline = Instant::now() + visit.client.site.config.body_read_timeout;
     let bytes_max = visit.app.settings.engine.max_payload_bytes;
-    let mut body = request.into_body();
     match timeout_at(deadline, read(&mut body, bytes_max)).await {
         Ok(Ok(bytes)) => Taken::Whole(bytes),
         Ok(Err(BodyError::TooLarge)) => {

@@ -1,5 +1,6 @@
 use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc};
 
+use futures_util::future::LocalBoxFuture;
 use http::{HeaderValue, Method, Request, StatusCode, Version, header};
 use hyper::body::Incoming;
 use session::{AppEntry, Place, Protocol, Refusal};
@@ -9,7 +10,7 @@ use crate::{
     Peering, Site, WebSettings,
     accept::Lease,
     assets, client,
-    cluster::{self, ASK_PATH, Admitted, Outward, There, admit, drop_ours, unauthorised},
+    cluster::{self, ASK_PATH, Outward, Sent, There, Unsealed, admit, drop_ours, unauthorised},
     cors::Cors,
     forwarded::Provenance,
     origin::Verdict,
@@ -69,41 +70,15 @@ pub(crate) async fn handle(client: Rc<Client>, request: Request<Incoming>) -> Re
 }
 
 async fn respond(client: Rc<Client>, mut request: Request<Incoming>) -> Answer {
-    let peering = match &client.side {
-        Side::Public(_) => {
-            drop_ours(request.headers_mut());
-            let at = provenance(&client, &request);
-            return visit(client, request, at, None).await;
-        }
-        Side::Cluster(peering) => peering,
+    let (at, sent) = match arrival(&client, &mut request) {
+        Ok(arrival) => arrival,
+        Err(why) => return unauthorised(why),
     };
-    let (method, uri) = (request.method().clone(), request.uri().clone());
-    let target = uri.path_and_query().map_or("", |target| target.as_str());
-    match admit(peering, &method, target, request.headers_mut()) {
-        Err(why) => unauthorised(why),
-        Ok(admitted) if uri.path() == ASK_PATH => cluster::answer(&client, &admitted, request).await,
-        Ok(Admitted {
-            at,
-            app,
-            is_oversized,
-            ..
-        }) => visit(client, request, at, Some(Sent { app, is_oversized })).await,
+    if let Some(sent) = &sent
+        && request.uri().path() == ASK_PATH
+    {
+        return Box::pin(cluster::answer(&client, sent, request)).await;
     }
-}
-
-/// What another node found out about a request before it sent it here.
-struct Sent {
-    app: String,
-    is_oversized: bool,
-}
-
-fn provenance(client: &Client, request: &Request<Incoming>) -> Provenance {
-    let authority = request.uri().authority().map(http::uri::Authority::as_str);
-    let proxies = &client.site.config.trusted_proxies;
-    proxies.provenance(client.peer, client.tls, request.headers(), authority)
-}
-
-async fn visit(client: Rc<Client>, request: Request<Incoming>, at: Provenance, sent: Option<Sent>) -> Answer {
     let site = Rc::clone(&client.site);
     let path = request.uri().path().to_owned();
     let host = at.host.clone();
@@ -157,6 +132,25 @@ async fn visit(client: Rc<Client>, request: Request<Incoming>, at: Provenance, s
     }
 }
 
+/// Whom a request is from, and what another node says of it if it came by one.
+fn arrival(client: &Client, request: &mut Request<Incoming>) -> Result<(Provenance, Option<Sent>), Unsealed> {
+    match &client.side {
+        Side::Public(_) => {
+            drop_ours(request.headers_mut());
+            let authority = request.uri().authority().map(http::uri::Authority::as_str);
+            let proxies = &client.site.config.trusted_proxies;
+            let at = proxies.provenance(client.peer, client.tls, request.headers(), authority);
+            Ok((at, None))
+        }
+        Side::Cluster(peering) => {
+            let (method, uri) = (request.method().clone(), request.uri().clone());
+            let target = uri.path_and_query().map_or("", |target| target.as_str());
+            let (at, sent) = admit(peering, &method, target, request.headers_mut())?;
+            Ok((at, Some(sent)))
+        }
+    }
+}
+
 async fn engine(visit: Visit, request: Request<Incoming>, protocol: Protocol, verdict: &Verdict) -> Reply {
     let upgrade = hyper_tungstenite::is_upgrade_request(&request);
     let refuse = if upgrade { refuse_upgrade } else { refuse };
@@ -170,7 +164,7 @@ async fn engine(visit: Visit, request: Request<Incoming>, protocol: Protocol, ve
         Ok(checked) => checked,
     };
     if let Some((outward, there)) = elsewhere(&visit, &intent).await {
-        return send(visit, request, asked, upgrade, &outward, there).await;
+        return send(visit, request, asked, upgrade, outward, there).await;
     }
     Reply::Own(match intent {
         Intent::Open if upgrade => upgrade::open(visit, request, query, protocol),
@@ -199,18 +193,18 @@ async fn elsewhere(visit: &Visit, intent: &Intent) -> Option<(Rc<Outward>, There
 }
 
 /// Boxed: what is answered here, nearly all, need not make room for it.
-async fn send(
+fn send(
     visit: Visit,
     request: Request<Incoming>,
     asked: Asked,
     upgrade: bool,
-    outward: &Outward,
+    outward: Rc<Outward>,
     there: There,
-) -> Reply {
+) -> LocalBoxFuture<'static, Reply> {
     if upgrade {
-        Box::pin(cluster::carry(visit, outward, request, there)).await
+        Box::pin(async move { cluster::carry(visit, &outward, request, there).await })
     } else {
-        Box::pin(cluster::forward(&visit, outward, request, asked, &there)).await
+        Box::pin(async move { cluster::forward(&visit, &outward, request, asked, &there).await })
     }
 }
 
@@ -231,7 +225,7 @@ async fn raw_websocket(visit: Visit, request: Request<Incoming>, verdict: &Verdi
         return Reply::Own(refuse_upgrade(refusal));
     }
     if let Some((outward, there)) = elsewhere(&visit, &Intent::Open).await {
-        return send(visit, request, Asked::WebSocket, true, &outward, there).await;
+        return send(visit, request, Asked::WebSocket, true, outward, there).await;
     }
     let query = Query::parse(request.uri().query().unwrap_or_default());
     Reply::Own(upgrade::open(visit, request, query, Protocol::WebSocket))
@@ -303,3 +297,6 @@ impl Drop for Busy<'_> {
         self.0.answered.set(Instant::now());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::{
     Peering,
     links::Links,
-    seal::{Admitted, DIGEST, Unsealed, describe, hex, seal, unauthorised},
+    seal::{DIGEST, Sent, Unsealed, describe, hex, seal, unauthorised},
 };
 use crate::{
     forwarded::Provenance,
@@ -78,7 +78,7 @@ impl Wire for PeerWire {
 }
 
 /// Answers another node's question.
-pub(crate) async fn answer(client: &Client, admitted: &Admitted, request: Request<Incoming>) -> Answer {
+pub(crate) async fn answer(client: &Client, sent: &Sent, request: Request<Incoming>) -> Answer {
     if request.method() != Method::POST {
         return plain(StatusCode::METHOD_NOT_ALLOWED, "");
     }
@@ -90,7 +90,7 @@ pub(crate) async fn answer(client: &Client, admitted: &Admitted, request: Reques
         Ok(Err(BodyError::Gone)) | Err(_) => return plain(StatusCode::BAD_REQUEST, ""),
     };
     let digest = hex(&Sha256::digest(&question));
-    if admitted.digest.as_ref().is_none_or(|sealed| *sealed != *digest) {
+    if sent.digest.as_ref().is_none_or(|sealed| *sealed != *digest) {
         return unauthorised(Unsealed::Forged);
     }
     let answer = client.site.hub.shards().answer(&question).await;

@@ -12,7 +12,7 @@ use super::{
     seal::{OVERSIZED, describe, seal},
 };
 use crate::{
-    polling::{Taken, reads_body, take_body},
+    polling::{Taken, Upload, reads_body, take_body},
     request::Asked,
     respond::{Answer, refuse},
     service::{Reply, Visit},
@@ -38,7 +38,7 @@ pub(crate) async fn forward(
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let mut headers = end_to_end(request.headers());
     let body = if reads_body(asked, &request) {
-        match take_body(visit, request).await {
+        match take_body(visit, Upload::new(request)).await {
             Taken::Whole(body) => body,
             Taken::Oversized => {
                 headers.insert(OVERSIZED, header::HeaderValue::from_static("1"));

@@ -19,9 +19,7 @@ use crate::{
 
 /// What the other node says of a request that it forwards.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Admitted {
-    /// Of the client, not of the node.
-    pub(crate) at: Provenance,
+pub(crate) struct Sent {
     pub(crate) app: String,
     /// The client's body was larger than the app allows; it is not there.
     pub(crate) is_oversized: bool,
@@ -42,33 +40,33 @@ pub(crate) enum Unsealed {
     Forged,
 }
 
-/// Checks the seal, then takes all of what nodes say to each other out of the headers.
+/// Checks the seal, then takes all of what nodes say to each other out of the headers. The provenance is the client's, not
+/// the node's.
 pub(crate) fn admit(
     peering: &Peering,
     method: &Method,
     target: &str,
     headers: &mut HeaderMap,
-) -> Result<Admitted, Unsealed> {
+) -> Result<(Provenance, Sent), Unsealed> {
     verify(&peering.key, method, target, headers, unix_ms())?;
     let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let admitted = Admitted {
-        at: Provenance {
-            address: text(&CLIENT)
-                .and_then(|address| address.parse().ok())
-                .ok_or(Unsealed::Unreadable)?,
-            host: text(&HOST).map(str::to_owned),
-            secure: match text(&SCHEME) {
-                Some("https") => Some(true),
-                Some("http") => Some(false),
-                _ => None,
-            },
+    let address = text(&CLIENT).and_then(|address| address.parse().ok());
+    let at = Provenance {
+        address: address.ok_or(Unsealed::Unreadable)?,
+        host: text(&HOST).map(str::to_owned),
+        secure: match text(&SCHEME) {
+            Some("https") => Some(true),
+            Some("http") => Some(false),
+            _ => None,
         },
+    };
+    let sent = Sent {
         app: text(&APP).unwrap_or_default().to_owned(),
         is_oversized: headers.contains_key(&OVERSIZED),
         digest: headers.get(&DIGEST).cloned(),
     };
     drop_ours(headers);
-    Ok(admitted)
+    Ok((at, sent))
 }
 
 /// Says whom a request is from, to be sealed next.

@@ -158,6 +158,7 @@ fn a_reader_that_takes_nothing_holds_up_the_home_not_the_forwarder() {
         // The home's patience is the shorter, so that it is seen to run out.
         let cluster = Cluster::start(2, |index, setup| {
             setup.config.write_timeout = Duration::from_millis(if index == 0 { 50 } else { 500 });
+            setup.config.close_timeout = Duration::from_millis(50);
         })
         .await;
         let (_, mut socket) = carried(&cluster).await;
