@@ -14,6 +14,7 @@ mod commit;
 mod connect;
 mod deliver;
 mod drain;
+mod due;
 mod hub;
 mod ids;
 mod leave;

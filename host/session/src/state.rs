@@ -16,7 +16,7 @@ use crate::{
     line::Line,
     raw,
     session::{Dialect, Link, Session},
-    socket::{Asker, Job, Phase, Socket},
+    socket::{Asker, Job, Socket},
     timers::{TimerKey, Timers},
 };
 
@@ -322,95 +322,6 @@ impl State {
             Some(Link::Ended) => self.end_session(key, CloseReason::ServerClose, now),
             Some(Link::Engine(_) | Link::Plain(_)) => self.flush(key, now),
             None => {}
-        }
-    }
-
-    /// Rings what is due.
-    pub(crate) fn fire(&mut self, now: Instant) {
-        while let Some(key) = self.timers.pop(now) {
-            match key {
-                TimerKey::Session(key) => self.fire_session(key, now),
-                TimerKey::Socket(key) => self.fire_socket(key, now),
-                TimerKey::Collecting(request) => self.conclude_request(request),
-                TimerKey::Gathering(gathering) => self.stop_gathering(gathering),
-            }
-        }
-        self.tasks.push(Task::Rearm);
-    }
-
-    pub(crate) fn fire_session(&mut self, key: SessionKey, now: Instant) {
-        let Some(session) = self.sessions.get_mut(key) else {
-            return;
-        };
-        session.due = None;
-        if let Some(reason) = session.handle_timeout(now) {
-            session.end_plain(Some(1001));
-            return self.end_session(key, reason, now);
-        }
-        self.flush_socketio(key, now);
-        self.settle(key, now);
-        self.refresh_records(key, now);
-    }
-
-    /// Records whose position would age out of the log are written anew: at a heartbeat, so idle clients recover too.
-    fn refresh_records(&mut self, key: SessionKey, now: Instant) {
-        let Some(session) = self.sessions.get(key) else {
-            return;
-        };
-        let Some(recovery) = session.app.settings.recovery else {
-            return;
-        };
-        for socket in &session.sockets {
-            let Some(found) = self.sockets.get_mut(*socket) else {
-                continue;
-            };
-            let Some(processed) = self.lines.get(&found.app.name).map(|line| line.position().1) else {
-                continue;
-            };
-            let behind = processed.saturating_sub(found.saved.through);
-            let old = found
-                .saved
-                .at
-                .is_some_and(|at| now.duration_since(at) > recovery.window / 4);
-            if matches!(found.phase, Phase::Live { .. })
-                && behind > 0
-                && (old || behind > recovery.packets_max / 4)
-            {
-                self.tasks.push(Task::Save(*socket));
-            }
-        }
-    }
-
-    fn fire_socket(&mut self, key: SocketKey, now: Instant) {
-        let Some(socket) = self.sockets.get_mut(key) else {
-            return;
-        };
-        let mut late = Vec::new();
-        socket.asked.retain(|asked| {
-            let over = asked.due <= now;
-            // A gathering has its own clock.
-            if let (true, Asker::Handler(token)) = (over, &asked.asker) {
-                late.push(token.clone());
-            }
-            !over
-        });
-        let gone = match socket.phase {
-            Phase::Away { until, reason } if until <= now => Some(reason),
-            _ => None,
-        };
-        for token in late {
-            self.enqueue(
-                key,
-                Job::Ack {
-                    token,
-                    outcome: AckOutcome::TimedOut,
-                },
-            );
-        }
-        if let Some(reason) = gone {
-            self.farewell(key, reason);
-        } else if let Some(due) = self.sockets.get(key).and_then(Socket::due) {
-            self.arm(due, TimerKey::Socket(key));
         }
     }
 }

@@ -91,12 +91,17 @@ const HOUSE: &[Room] = &[
         libraries: &[
             "flate2",
             "futures-util",
+            "getrandom",
+            // Requests between nodes are sealed with the cluster's key.
+            "hmac",
             "http",
             "http-body-util",
             "hyper",
             "hyper-tungstenite",
             "hyper-util",
+            "parking_lot",
             "rustls",
+            "sha2",
             "tokio",
             "tokio-rustls",
         ],
