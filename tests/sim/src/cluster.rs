@@ -40,21 +40,31 @@ pub struct Shape {
     pub foul: bool,
 }
 
+/// Runs `seed` again, to be read: what the host says is in the trace.
+pub fn replay(seed: u64, shape: Shape) -> Result<Tally, String> {
+    crate::seeded(seed, || {
+        let scribe = tracing::Dispatch::new(crate::scribe::Scribe);
+        tracing::dispatcher::with_default(&scribe, || run(seed, shape))
+    })
+}
+
 /// Runs `seed`. `Err` has what went wrong, and the trace.
 pub fn life(seed: u64, shape: Shape) -> Result<Tally, String> {
-    crate::seeded(seed, || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        let local = LocalSet::new();
-        let result = runtime.block_on(local.run_until(async {
-            let world = World::new(seed, shape).await;
-            world.run().await
-        }));
-        result.map_err(|(wrong, trace)| format!("seed {seed}: {wrong}\n{trace}"))
-    })
+    crate::seeded(seed, || run(seed, shape))
+}
+
+fn run(seed: u64, shape: Shape) -> Result<Tally, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let local = LocalSet::new();
+    let result = runtime.block_on(local.run_until(async {
+        let world = World::new(seed, shape).await;
+        world.run().await
+    }));
+    result.map_err(|(wrong, trace)| format!("seed {seed}: {wrong}\n{trace}"))
 }
 
 /// A client as the world has it in hand.
@@ -90,6 +100,7 @@ impl World {
         let stage = Rc::new(Stage {
             hosts: Vec::new().into(),
             book: book.clone(),
+            calm: Cell::new(false),
             quiet: Cell::new(false),
             limbo: Vec::new().into(),
             window,

@@ -14,6 +14,7 @@ mod checker;
 pub mod cluster;
 mod entropy;
 mod net;
+mod scribe;
 
 mod random;
 mod rig;

@@ -1,19 +1,18 @@
 //! Many random lives of a cluster. `WAKELINE_SIM_SEEDS=N` runs more of them, `WAKELINE_SIM_SEED=S` one of them again.
 use std::time::Duration;
 
-use sim::cluster::{Shape, Tally, life};
+use sim::cluster::{Shape, Tally, life, replay};
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
 fn lives(shape: Shape, count: u64) -> Tally {
-    let (first, count) = match number("WAKELINE_SIM_SEED") {
-        Some(seed) => (seed, 1),
-        None => (0, number("WAKELINE_SIM_SEEDS").unwrap_or(count)),
-    };
+    if let Some(seed) = number("WAKELINE_SIM_SEED") {
+        return replay(seed, shape).unwrap_or_else(|wrong| panic!("{wrong}"));
+    }
     let mut sum = Tally::default();
-    for seed in first..first + count {
+    for seed in 0..number("WAKELINE_SIM_SEEDS").unwrap_or(count) {
         match life(seed, shape) {
             Err(wrong) => panic!("{wrong}\nagain: WAKELINE_SIM_SEED={seed}"),
             Ok(tally) => sum.add(&tally),

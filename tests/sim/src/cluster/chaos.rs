@@ -37,6 +37,7 @@ impl World {
 
     /// From here on all is well: everything that was down is up, or begins anew.
     pub(super) fn heal(&mut self) {
+        self.stage.calm.set(true);
         self.net.set_faults(Faults::FAIR);
         self.roads.set_quality(3, 0);
         let hosts = self.stage.hosts.borrow().clone();

@@ -82,6 +82,9 @@ impl Ledger {
 
     pub(crate) fn note(&mut self, what: std::fmt::Arguments<'_>) {
         let at = self.start.elapsed();
+        for said in crate::scribe::said() {
+            _ = writeln!(self.trace, "            · {said}");
+        }
         _ = writeln!(self.trace, "  {:>9.3} {what}", at.as_secs_f64());
     }
 
@@ -103,6 +106,7 @@ impl Ledger {
     }
 
     pub(crate) fn accepted(&mut self, id: &str) {
+        self.note(format_args!("{id} is accepted"));
         if let Some(packet) = self.packets.get_mut(id) {
             packet.accepted = true;
             self.tally.accepted += 1;
@@ -111,6 +115,8 @@ impl Ledger {
 
     pub(crate) fn received(&mut self, life: usize, position: Position, id: &str) {
         self.tally.received += 1;
+        let client = self.lives[life].client;
+        self.note(format_args!("client {client} gets {id} at {position}"));
         let life = &mut self.lives[life];
         if let Err(wrong) = life.receive(position, id) {
             let wrong = format!("client {} ({}) {wrong}", life.client, life.sid);

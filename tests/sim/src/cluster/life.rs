@@ -133,7 +133,7 @@ impl Life {
         for step in self.moves.iter_mut().rev().filter(own) {
             if step.joins == is_in {
                 step.acked.get_or_insert_with(now);
-                return Ok(());
+                return Ok(self.settled(room, is_in));
             }
             if step.acked.is_some() {
                 let done = if step.joins { "joined" } else { "left" };
@@ -142,12 +142,22 @@ impl Life {
                     ROOMS[room]
                 ));
             }
-            step.void = true;
+            // A leave that did not last may have been in force for a while.
+            step.void = step.joins;
         }
         if is_in {
             return Err(format!("is in {}, which it never joined", ROOMS[room]));
         }
         Ok(())
+    }
+
+    /// From here on it is sure again.
+    fn settled(&mut self, room: usize, is_in: bool) {
+        let last = self.moves.iter().rfind(|step| step.room == room && !step.void);
+        if is_in && last.is_some_and(|step| !step.joins) {
+            let step = self.moves(room, true);
+            self.moved(step);
+        }
     }
 }
 

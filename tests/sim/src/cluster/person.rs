@@ -27,6 +27,8 @@ const OPEN_PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Stage {
     pub(crate) hosts: RefCell<Vec<Rc<Host>>>,
     pub(crate) book: Book,
+    /// Nothing goes wrong any more: what was to, and has not yet, does not.
+    pub(crate) calm: Cell<bool>,
     /// Nobody does anything of its own accord.
     pub(crate) quiet: Cell<bool>,
     /// Connections that a client forgot and no server knows to be dead.
@@ -134,6 +136,8 @@ impl Person {
             tokio::select! {
                 biased;
                 Some(order) = self.orders.recv() => match order {
+                    Order::Finale => self.finale(link),
+                    _ if self.stage.calm.get() => {}
                     Order::Cut { silently } => {
                         self.note(format_args!("is cut{}", if silently { " silently" } else { "" }));
                         return if silently { Lost::Silently } else { Lost::Seen };
@@ -143,7 +147,6 @@ impl Person {
                         sleep(time).await;
                     }
                     Order::Leave => return self.leave(link),
-                    Order::Finale => self.finale(link),
                 },
                 frame = link.receive() => {
                     let Some(text) = frame else {

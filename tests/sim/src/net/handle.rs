@@ -172,9 +172,14 @@ impl Backplane for Handle {
         if let Some(refused) = Self::refuse(checked) {
             return refused;
         }
-        let bucket = bucket.to_owned();
-        self.net
-            .call(self.node, Lane::Values, move |core| core.write(&bucket, &changes))
+        let (bucket, node) = (bucket.to_owned(), self.node);
+        self.net.call(node, Lane::Values, move |core| {
+            let written = core.write(&bucket, &changes);
+            for change in changes.iter().filter(|_| bucket != LEASES) {
+                tracing::info!(node = node + 1, %bucket, key = %change.key, condition = ?change.condition, ?written, "write");
+            }
+            written
+        })
     }
 
     fn keys(&self, bucket: &str, prefix: &str, after: Option<&str>, keys_max: usize) -> Answer<Vec<String>> {
@@ -226,6 +231,9 @@ impl Backplane for Handle {
         self.net.is_connected(self.node)
     }
 }
+
+/// A bucket that is written every other second by everybody.
+const LEASES: &str = "nodes";
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
