@@ -198,7 +198,7 @@ impl Logs {
                     .opened
                     .get_or_try_init(|| open::open(&logs, &opening))
                     .await
-                    .map(|()| ())
+                    .copied()
             };
             self.link.run(open).await?;
         }

@@ -121,6 +121,8 @@ async fn leader_killed_while_appending() {
     let nats = connect(&cluster.urls()).await;
     assert_eq!(nats.server().replicas, 3);
     let mut tail = nats.tail("app").await.unwrap();
+    append(&nats, "app", "first").await;
+    assert_eq!(take(&mut tail, 1).await, ["first"]);
     let client = async_nats::connect(cluster.servers[0].url()).await.unwrap();
     let context = jetstream::new(client);
     let mut leader = None;
@@ -129,7 +131,7 @@ async fn leader_killed_while_appending() {
             .get_stream(format!("WAKELINE_log_{partition}"))
             .await
             .unwrap();
-        if stream.cached_info().state.consumer_count > 0 {
+        if stream.cached_info().state.messages > 0 {
             leader = stream.cached_info().cluster.as_ref().unwrap().leader.clone();
         }
     }
