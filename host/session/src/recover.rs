@@ -56,7 +56,7 @@ impl Hub {
         let Some((secret, id)) = ids::parse_pid(&claim.pid) else {
             return false;
         };
-        let Some(claimed) = self.claim(app, namespace, &id, &secret).await else {
+        let Some(claimed) = self.claim(session, app, namespace, &id, &secret).await else {
             self.with(|state, _| state.line(&app.name).stats.not_recovered += 1);
             return false;
         };
@@ -71,26 +71,36 @@ impl Hub {
             Some(from) => self.replay(session, key, app, from).await,
             None => false,
         };
-        self.with(|state, _| {
+        self.with(|state, now| {
             let stats = &mut state.line(&app.name).stats;
             stats.recovered += u64::from(replayed);
             stats.not_recovered += u64::from(!replayed);
-            if !replayed {
+            let connected = state.sessions.contains_key(session);
+            if !replayed && connected {
                 // What was missed cannot be told: the old socket ends here.
                 state.farewell(key, DisconnectReason::RecoveryExpired);
+            } else if let (Some(Phase::Replaying { .. }), Some(recovery)) = (
+                state.sockets.get(key).map(|socket| socket.phase),
+                app.settings.recovery,
+            ) {
+                // Nobody is there to be told: the client may come again, and say more.
+                state.put_away(key, now + recovery.window, DisconnectReason::TransportError);
             }
         });
         replayed
     }
 
-    /// Takes a socket from its home, whoever that is, and makes this core its home.
+    /// Takes a socket from its home, whoever that is, and makes this core its home. A client that did not wait for that has
+    /// the socket elsewhere by now, perhaps: it is not taken for a session that is over.
     async fn claim(
         &self,
+        session: SessionKey,
         app: &Rc<AppEntry>,
         namespace: &str,
         id: &Arc<str>,
         secret: &Secret,
     ) -> Option<Claimed> {
+        let waits = || self.with(|state, _| state.sessions.contains_key(session));
         for _ in 0..RELEASE_TRIES {
             let value = self.0.backplane.get(&bucket(&app.name), id).await.ok()??;
             let mut record = Record::decode(&value.bytes)?;
@@ -98,6 +108,9 @@ impl Hub {
                 return None;
             }
             let mut revision = value.revision;
+            if !waits() {
+                return None;
+            }
             match self.ask_home(&app.name, &record, id).await {
                 Some(Released::Yes(fresh)) => (record, revision) = (fresh.record, fresh.revision),
                 // Unknown there, but its record stands: on its way to another core, or about to be forgotten.
