@@ -201,6 +201,8 @@ async fn speak(
     let mut ending = false;
     loop {
         tokio::select! {
+            // What has come already counts, even if nobody looked at it in time.
+            biased;
             ended = &mut http => {
                 if let Err(e) = ended {
                     // The peer's doing, always: resets, nonsense, silence.
