@@ -13,6 +13,8 @@ use crate::{BuildError, Config, ConfigError, listen};
 const INSTANCES_MAX: u32 = 10_000;
 /// The same where an author works, whose machine may allow less address space.
 const INSTANCES_MAX_DEV: u32 = 1_000;
+/// Nodes whose connections this one takes all of.
+const CLUSTER_NODES: usize = 16;
 const COMPILE_QUEUE_MAX: usize = 1_024;
 /// A slow peer may take this long over a request's head, its body, or a frame.
 const SLOW_PEER: Duration = Duration::from_secs(30);
@@ -85,7 +87,8 @@ pub(crate) fn transport_config(
     })?;
     let client = client.map(Arc::new);
     let connections = Arc::new(Semaphore::new(config.connections_max));
-    let cluster_connections = Arc::new(Semaphore::new(config.connections_max));
+    // As many as all other nodes of a large cluster may carry here together.
+    let cluster_connections = Arc::new(Semaphore::new(config.connections_max * CLUSTER_NODES));
     let default_app = config.app_at_root.then(|| config.apps.first().cloned()).flatten();
     let default_app = default_app
         .map(|dir| AppDir::load(&dir, &config.ceilings))

@@ -94,13 +94,16 @@ impl Hub {
         }
     }
 
-    /// Where a new session is to be opened: elsewhere if this node drains and another does not.
-    pub fn place_new(&self) -> Place {
+    /// Where a new session of an app is to be opened: elsewhere if this node drains and another that has it does not.
+    pub fn place_new(&self, app: &str) -> Place {
         if !self.with(|state, _| state.draining) {
             return Place::Here;
         }
         let others = self.0.shards.nodes().others();
-        let open: Vec<_> = others.into_iter().filter(|node| !node.draining).collect();
+        let open: Vec<_> = others
+            .into_iter()
+            .filter(|node| !node.draining && node.runs(app))
+            .collect();
         let any = u64::from_le_bytes(ids::random()) as usize;
         let chosen = any.checked_rem(open.len()).and_then(|index| open.get(index));
         chosen.map_or(Place::Here, |node| Place::Node(node.clone()))

@@ -38,7 +38,9 @@ pub(crate) fn home_of(sid: &str) -> Option<Home> {
     if sid.len() != HOME_CHARS + ID_CHARS {
         return None;
     }
-    let home = URL_SAFE_NO_PAD.decode(sid.get(..HOME_CHARS)?).ok()?;
+    let mut home = [0; HOME_BYTES];
+    let decoded = URL_SAFE_NO_PAD.decode_slice(sid.get(..HOME_CHARS)?, &mut home);
+    decoded.ok().filter(|bytes| *bytes == HOME_BYTES)?;
     let number = home.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
     let shard = u16::try_from(number & (SHARDS_MAX as u64 - 1)).ok()?;
     Some(Home {

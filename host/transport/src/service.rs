@@ -182,7 +182,7 @@ async fn elsewhere(visit: &Visit, intent: &Intent) -> Option<(Rc<Outward>, There
     };
     let hub = &visit.client.site.hub;
     let (place, missed) = match intent {
-        Intent::Open => (hub.place_new(), Refusal::Unavailable),
+        Intent::Open => (hub.place_new(&visit.app.name), Refusal::Unavailable),
         Intent::Session(sid) => (hub.place(sid).await, Refusal::SessionUnknown),
     };
     match place {

@@ -145,6 +145,29 @@ def p2_a_client_that_knows_nothing_of_recovery_returns_as_a_new_one():
     client.io.disconnect()
 
 
+def p2_a_client_that_knows_nothing_of_recovery_comes_back_by_its_token():
+    client = Client("bench", url=os.environ["PROXY_URL"], auth={"seat": "a secret of its own"})
+    client.next("connect")
+    before = client.io.get_sid()
+    client.call("join", "red")
+    client.call("set", {"name": "Ann"})
+    speaker = Client("bench")
+    ask("cut")
+    client.next("disconnect")
+    speaker.io.emit("say", ("red", "missed"))
+    speaker.call("echo", "said")
+    ask("heal")
+    client.next("connect")
+    assert client.io.get_sid() == before
+    assert client.next("msg")[0] == "missed"
+    me = client.call("whoami")
+    assert (sorted(me["rooms"]), me["state"]) == (sorted([before, "red"]), {"name": "Ann"})
+    stranger = Client("bench", auth={"seat": "a secret of another"})
+    assert stranger.call("whoami")["rooms"] == [stranger.io.get_sid()]
+    for each in (client, speaker, stranger):
+        each.io.disconnect()
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]]()
     sys.stdout.flush()

@@ -8,7 +8,7 @@ use crate::{
 
 fn play(transport: &str, scenario: &str) {
     let (bench, conformance) = (
-        AppDir::example("bench", ""),
+        AppDir::example("bench", "[recovery]\ntoken = \"auth.seat\"\n"),
         AppDir::example("conformance", CONFORMANCE),
     );
     let data = TempDir::new().unwrap();
@@ -41,4 +41,5 @@ scenarios! { websocket polling upgrade: [
     an_unknown_namespace_is_refused,
     heartbeats_keep_an_idle_client,
     p2_a_client_that_knows_nothing_of_recovery_returns_as_a_new_one,
+    p2_a_client_that_knows_nothing_of_recovery_comes_back_by_its_token,
 ] }
