@@ -69,6 +69,7 @@ impl Cluster {
                 name: format!("node-{}", number + 1),
                 directory: &options.directory,
                 nats: urls.join(","),
+                replicas: if options.nats >= 3 { 3 } else { 1 },
                 arguments: &options.arguments,
             })?);
         }

@@ -31,6 +31,8 @@ pub struct NodeOptions<'a> {
     pub directory: &'a Path,
     /// URLs, separated by commas; empty for a node without NATS.
     pub nats: String,
+    /// Copies of each stream. Told, since servers that do not advertise each other look like single ones.
+    pub replicas: usize,
     /// More words for `wakeline serve`.
     pub arguments: &'a [String],
 }
@@ -48,6 +50,7 @@ impl Node {
         if !options.nats.is_empty() {
             option("--nats", &options.nats);
             option("--cluster-listen", &here(free_port()?));
+            option("--nats-replicas", &options.replicas.to_string());
         }
         option("--node", &options.name);
         let data = options.directory.join(&options.name);

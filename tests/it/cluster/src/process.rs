@@ -86,13 +86,23 @@ impl Process {
         Ok(())
     }
 
-    /// The end of its log.
+    /// The end of its log, what is said again and again but once.
     pub fn last_words(&self, lines: usize) -> String {
         let text = fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        let all: Vec<&str> = text.lines().collect();
-        let skipped = all.len().saturating_sub(lines);
-        all.into_iter().skip(skipped).collect::<Vec<_>>().join("\n")
+        let mut kept: Vec<(&str, usize)> = Vec::new();
+        for line in text.lines() {
+            match kept.last_mut() {
+                Some((last, more)) if gist(last) == gist(line) => *more += 1,
+                _ => kept.push((line, 0)),
+            }
+        }
+        let skipped = kept.len().saturating_sub(lines);
+        let shown = kept.into_iter().skip(skipped).map(|(line, more)| match more {
+            0 => line.to_owned(),
+            _ => format!("{line} (and {more} like it)"),
+        });
+        shown.collect::<Vec<_>>().join("\n")
     }
 
     /// The most memory that it ever had, and what it has now (resident, in bytes).
@@ -123,6 +133,12 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// What a line says, without when and about whom.
+fn gist(line: &str) -> Vec<&str> {
+    let words = line.split_whitespace().skip(1);
+    words.take_while(|word| !word.contains('=')).take(12).collect()
 }
 
 fn spawn(program: &OsString, arguments: &[OsString], log: &Path) -> Result<Child> {

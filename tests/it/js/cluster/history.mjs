@@ -94,6 +94,10 @@ class ClientLog {
     this.#data.away.push({ from: this.#history.now(), reason });
   }
 
+  stay() {
+    this.#history.count("upgrade failed: stays with polling");
+  }
+
   error(error) {
     this.#history.count(`connect_error: ${error.message}${answerOf(error)}`);
   }

@@ -59,9 +59,19 @@ Member.prototype.connect = function () {
     this.log.receive(id, offset);
     happened();
   });
+  socket.io.on("open", () => {
+    const { engine } = socket.io;
+    this.stays = false;
+    engine.on("upgrade", happened);
+    // A stock client whose upgrade has failed stays with polling: so be it.
+    engine.on("upgradeError", () => {
+      this.log.stay();
+      this.stays = true;
+      happened();
+    });
+  });
   socket.on("connect", () => {
     this.log.connect(socket.id, socket.recovered);
-    socket.io.engine.on("upgrade", happened);
     // A socket that recovered is in its rooms; one that is new joins them.
     if (!socket.recovered) this.enter();
     happened();
@@ -95,7 +105,7 @@ Member.prototype.enter = async function () {
 Member.prototype.settled = function () {
   const engine = this.socket.io.engine;
   const last = TRANSPORTS.split(",").at(-1);
-  return this.ready && this.socket.connected && engine?.transport?.name === last;
+  return this.ready && this.socket.connected && (this.stays || engine?.transport?.name === last);
 };
 
 // Says something in its room; the ack says that it was accepted.

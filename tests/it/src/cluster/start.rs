@@ -40,6 +40,7 @@ fn p6_a_node_without_nats_says_so_and_waits_for_it() {
         name: "late".into(),
         directory: &target().join("cluster/nats-late"),
         nats: format!("nats://{}", server.address),
+        replicas: 1,
         arguments: &[],
     })
     .unwrap();
