@@ -9,7 +9,7 @@ use crate::{
     line::Line,
     session::Dialect,
     socket::{Job, Phase, Socket},
-    state::{SocketKey, State, Task},
+    state::{SessionKey, SocketKey, State, Task},
     timers::TimerKey,
 };
 
@@ -101,6 +101,19 @@ impl State {
             if let Dialect::SocketIo(socketio) = &mut session.dialect {
                 socketio.remove(&namespace);
             }
+        }
+    }
+
+    /// Takes a socket that could not be recovered out of the session it was to be recovered on. What the client waits for
+    /// there stays open.
+    pub(crate) fn part(&mut self, session: SessionKey, key: SocketKey) {
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.sockets.retain(|other| *other != key);
+        }
+        if let Some(socket) = self.sockets.get_mut(key)
+            && matches!(socket.phase, Phase::Replaying { .. })
+        {
+            socket.phase = Phase::Orphaned;
         }
     }
 

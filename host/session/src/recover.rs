@@ -77,7 +77,9 @@ impl Hub {
             stats.not_recovered += u64::from(!replayed);
             let connected = state.sessions.contains_key(session);
             if !replayed && connected {
-                // What was missed cannot be told: the old socket ends here.
+                // What was missed cannot be told: the old socket ends here, and has no part in the session any more, whose
+                // client joins its namespace anew.
+                state.part(session, key);
                 state.farewell(key, DisconnectReason::RecoveryExpired);
             } else if let (Some(Phase::Replaying { .. }), Some(recovery)) = (
                 state.sockets.get(key).map(|socket| socket.phase),

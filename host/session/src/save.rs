@@ -59,6 +59,10 @@ impl Hub {
                             }
                             Err(Error::Conflict { .. }) => {
                                 tracing::warn!(%app, socket = %socket.id, "a socket was taken over: this copy ends");
+                                if self.0.shards.nodes().is_cluster() {
+                                    let (app, id) = (socket.app.clone(), socket.id.clone());
+                                    tokio::task::spawn_local(self.clone().look_after(app, id));
+                                }
                                 state.evict(key, now);
                             }
                             Err(error) => tracing::warn!(%app, socket = %socket.id, %error, "a socket was not saved"),
