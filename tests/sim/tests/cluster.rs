@@ -1,5 +1,6 @@
-//! Many random lives of a cluster. `WAKELINE_SIM_SEEDS=N` runs more of them, `WAKELINE_SIM_SEED=S` one of them again.
-use std::time::Duration;
+//! Many random lives of a cluster. `WAKELINE_SIM_SEEDS=N` runs more of them, `WAKELINE_SIM_SEED=S` one of them again, with
+//! what the host says in its trace.
+use std::{io::Write as _, time::Duration};
 
 use sim::cluster::{Shape, Tally, life, replay};
 
@@ -7,34 +8,55 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-fn lives(shape: Shape, count: u64) -> Tally {
+fn lives(what: &str, foul: bool, count: u64) {
+    let shape = Shape {
+        chaos: Duration::from_secs(60),
+        foul,
+    };
     if let Some(seed) = number("WAKELINE_SIM_SEED") {
-        return replay(seed, shape).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let tally = replay(seed, shape).unwrap_or_else(|wrong| panic!("{wrong}"));
+        println!("{tally}");
+        return;
     }
+    let count = number("WAKELINE_SIM_SEEDS").unwrap_or(count);
     let mut sum = Tally::default();
-    for seed in 0..number("WAKELINE_SIM_SEEDS").unwrap_or(count) {
+    for seed in 0..count {
         match life(seed, shape) {
             Err(wrong) => panic!("{wrong}\nagain: WAKELINE_SIM_SEED={seed}"),
             Ok(tally) => sum.add(&tally),
         }
     }
-    sum
+    let figure = format!("{what}: {count} seeds, {sum}");
+    println!("{figure}");
+    // For the summary of `cargo xtask test`.
+    if let Some(report) = std::env::var_os("WAKELINE_TEST_REPORT") {
+        let mut report = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(report)
+            .unwrap();
+        writeln!(report, "figure\t{figure}").unwrap();
+    }
+    // A world in which nothing happens proves nothing.
+    if count >= 100 {
+        assert!(sum.accepted > 50 * count && sum.received > 100 * count, "{sum}");
+        assert!(
+            sum.recovered > 5 * count && sum.kills > count && sum.pauses > count,
+            "{sum}"
+        );
+        assert!(sum.drains > count / 2 && sum.expired > 0, "{sum}");
+        assert!(!foul || (sum.cuts > count && sum.losses > 0), "{sum}");
+        // Where the backplane answers, whoever comes back in time is recovered.
+        assert!(foul || sum.refused * 100 <= sum.recovered, "{sum}");
+    }
 }
 
 #[test]
 fn p2_p4_nodes_die_and_clients_go_on() {
-    let shape = Shape {
-        chaos: Duration::from_secs(60),
-        foul: false,
-    };
-    println!("{:?}", lives(shape, 100));
+    lives("cluster", false, 1_500);
 }
 
 #[test]
 fn p1_to_p5_on_a_foul_backplane() {
-    let shape = Shape {
-        chaos: Duration::from_secs(60),
-        foul: true,
-    };
-    println!("{:?}", lives(shape, 100));
+    lives("cluster on a foul backplane", true, 3_000);
 }

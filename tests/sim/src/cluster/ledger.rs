@@ -2,7 +2,7 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, HashMap},
-    fmt::Write as _,
+    fmt::{self, Write as _},
     rc::Rc,
     time::{Duration, Instant as Point},
 };
@@ -188,5 +188,25 @@ impl Tally {
         self.drains += other.drains;
         self.cuts += other.cuts;
         self.losses += other.losses;
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} accepted, {} received, {} recovered, {} refused in time and {} after it, {} kills, {} stops, {} drains, \
+             {} cuts, {} logs lost",
+            self.accepted,
+            self.received,
+            self.recovered,
+            self.refused,
+            self.expired,
+            self.kills,
+            self.pauses,
+            self.drains,
+            self.cuts,
+            self.losses
+        )
     }
 }
