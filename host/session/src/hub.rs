@@ -14,7 +14,7 @@ use futures_util::future::LocalBoxFuture;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{
-    AppEntry, AppStats, Node, PollBody, Refusal, Shards, ids,
+    AppEntry, AppStats, PollBody, Refusal, Shards, ids,
     record::Home,
     session::{Link, Session},
     shards::Work,
@@ -25,15 +25,6 @@ use crate::{
 /// The sessions of one core. Cheap to clone; stays on its thread, which must run a tokio `LocalSet`.
 #[derive(Clone)]
 pub struct Hub(pub(crate) Rc<Core>);
-
-/// Which node a request is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    Here,
-    Node(Arc<Node>),
-    /// The node is dead, or the id was never given out.
-    Nowhere,
-}
 
 pub(crate) struct Core {
     pub(crate) home: Home,
@@ -76,37 +67,6 @@ impl Hub {
 
     pub fn shards(&self) -> &Shards {
         &self.0.shards
-    }
-
-    /// Where the session `sid` is to be asked for. Asks the backplane if its node is not known yet.
-    pub async fn place(&self, sid: &str) -> Place {
-        let own = self.0.home.incarnation;
-        match ids::home_of(sid) {
-            Some(home) if home.incarnation == own => Place::Here,
-            Some(home) => self
-                .0
-                .shards
-                .nodes()
-                .find(home.incarnation)
-                .await
-                .map_or(Place::Nowhere, Place::Node),
-            None => Place::Nowhere,
-        }
-    }
-
-    /// Where a new session of an app is to be opened: elsewhere if this node drains and another that has it does not.
-    pub fn place_new(&self, app: &str) -> Place {
-        if !self.with(|state, _| state.draining) {
-            return Place::Here;
-        }
-        let others = self.0.shards.nodes().others();
-        let open: Vec<_> = others
-            .into_iter()
-            .filter(|node| !node.draining && node.runs(app))
-            .collect();
-        let any = u64::from_le_bytes(ids::random()) as usize;
-        let chosen = any.checked_rem(open.len()).and_then(|index| open.get(index));
-        chosen.map_or(Place::Here, |node| Place::Node(node.clone()))
     }
 
     /// Answers a GET with packets, when there are some. From any core; dropping the future tells the session that the

@@ -1,0 +1,46 @@
+//! Any node takes any request: which one it is for.
+use std::sync::Arc;
+
+use crate::{Hub, Node, ids};
+
+/// Which node a request is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    Here,
+    Node(Arc<Node>),
+    /// The node is dead, or the id was never given out.
+    Nowhere,
+}
+
+impl Hub {
+    /// Where the session `sid` is to be asked for. Asks the backplane if its node is not known yet.
+    pub async fn place(&self, sid: &str) -> Place {
+        let own = self.0.home.incarnation;
+        match ids::home_of(sid) {
+            Some(home) if home.incarnation == own => Place::Here,
+            Some(home) => self
+                .0
+                .shards
+                .nodes()
+                .find(home.incarnation)
+                .await
+                .map_or(Place::Nowhere, Place::Node),
+            None => Place::Nowhere,
+        }
+    }
+
+    /// Where a new session of an app is to be opened: elsewhere if this node drains and another that has it does not.
+    pub fn place_new(&self, app: &str) -> Place {
+        if !self.with(|state, _| state.draining) {
+            return Place::Here;
+        }
+        let others = self.0.shards.nodes().others();
+        let open: Vec<_> = others
+            .into_iter()
+            .filter(|node| !node.draining && node.runs(app))
+            .collect();
+        let any = u64::from_le_bytes(ids::random()) as usize;
+        let chosen = any.checked_rem(open.len()).and_then(|index| open.get(index));
+        chosen.map_or(Place::Here, |node| Place::Node(node.clone()))
+    }
+}
