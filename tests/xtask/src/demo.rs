@@ -48,6 +48,7 @@ fn options(app: PathBuf, directory: PathBuf) -> Options {
         apps: vec![app],
         nats: 3,
         nodes: 3,
+        at_once: false,
         arguments: Vec::new(),
         directory,
     }

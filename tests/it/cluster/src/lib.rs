@@ -41,6 +41,8 @@ pub struct Options {
     /// 1, or 3: a cluster of them.
     pub nats: usize,
     pub nodes: usize,
+    /// Whether no node waits for the first one to have made the streams.
+    pub at_once: bool,
     /// More words for `wakeline serve`.
     pub arguments: Vec<String>,
     /// Emptied first; data and logs of all processes are left there.
@@ -56,14 +58,13 @@ impl Cluster {
         let _ = fs::remove_dir_all(directory);
         fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
         let nats = Nats::start(options.nats, directory)?;
-        // Of all nodes, so that every node may know where the others will be.
-        let mut nodes = Vec::new();
+        let mut nodes: Vec<Node> = Vec::new();
         for number in 0..options.nodes {
             let servers = nats.servers.iter();
             let urls: Vec<String> = servers
                 .map(|server| format!("nats://{}", through(number, &server.address)))
                 .collect();
-            nodes.push(Node::start(&NodeOptions {
+            let mut node = Node::start(&NodeOptions {
                 binary: &options.binary,
                 apps: &options.apps,
                 name: format!("node-{}", number + 1),
@@ -71,7 +72,11 @@ impl Cluster {
                 nats: urls.join(","),
                 replicas: if options.nats >= 3 { 3 } else { 1 },
                 arguments: &options.arguments,
-            })?);
+            })?;
+            if number == 0 && !options.at_once {
+                node.wait_until_ready()?;
+            }
+            nodes.push(node);
         }
         for node in &mut nodes {
             node.wait_until_ready()?;

@@ -35,6 +35,7 @@ export class History {
 
   count(what) {
     this.#errors.set(what, (this.#errors.get(what) ?? 0) + 1);
+    return `${Math.round(this.now())} ${what}`;
   }
 
   errors() {
@@ -58,7 +59,7 @@ class ClientLog {
 
   constructor(history, number, rooms) {
     this.#history = history;
-    this.#data = { number, rooms, lives: [], away: [], orphans: 0 };
+    this.#data = { number, rooms, lives: [], away: [], orphans: 0, diary: [] };
   }
 
   get #life() {
@@ -67,7 +68,8 @@ class ClientLog {
 
   // A new life, or the old one goes on.
   connect(sid, recovered) {
-    const { lives, away } = this.#data;
+    const { lives, away, diary } = this.#data;
+    diary.push(`${Math.round(this.#history.now())} ${recovered ? "recovered" : "connected anew"} as ${sid}`);
     if (away.length && away.at(-1).back === undefined) away.at(-1).back = this.#history.now();
     if (recovered && lives.length) return this.#life.sids.push(sid);
     lives.push({ sids: [sid], claimed: recovered, joined: null, heard: [] });
@@ -90,16 +92,17 @@ class ClientLog {
 
   disconnect(reason, details) {
     this.#history.disconnects += 1;
-    this.#history.count(`disconnect: ${reason}${answerOf(details)}`);
+    const entry = this.#history.count(`disconnect: ${reason}${answerOf(details)}`);
+    this.#data.diary.push(entry);
     this.#data.away.push({ from: this.#history.now(), reason });
   }
 
   stay() {
-    this.#history.count("upgrade failed: stays with polling");
+    this.#data.diary.push(this.#history.count("upgrade failed: stays with polling"));
   }
 
   error(error) {
-    this.#history.count(`connect_error: ${error.message}${answerOf(error)}`);
+    this.#data.diary.push(this.#history.count(`connect_error: ${error.message}${answerOf(error)}`));
   }
 
   whoami(answer) {

@@ -24,6 +24,7 @@ fn p2_ten_thousand_clients_cut_at_once_are_all_recovered() {
         apps: vec![app.path()],
         nats: 3,
         nodes: 3,
+        at_once: false,
         arguments: Vec::new(),
         directory: target().join("cluster/avalanche"),
     };

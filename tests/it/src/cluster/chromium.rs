@@ -21,6 +21,7 @@ fn p4_nothing_is_missing_in_the_page_when_its_node_is_killed() {
         apps: vec![app],
         nats: 3,
         nodes: 3,
+        at_once: false,
         arguments: Vec::new(),
         directory: target().join("cluster/chromium"),
     };

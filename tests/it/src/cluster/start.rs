@@ -2,14 +2,14 @@
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::TcpStream,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ::cluster::{Cluster, Node, NodeOptions, Options, until};
 use tokio::time::timeout;
 
 use super::{light::Light, storm::alone};
-use crate::harness::{AppDir, binary, target};
+use crate::harness::{AppDir, binary, report, target};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -20,6 +20,7 @@ fn small(name: &str, nodes: usize, app: &AppDir) -> Cluster {
         apps: vec![app.path()],
         nats: 1,
         nodes,
+        at_once: false,
         arguments: Vec::new(),
         directory: target().join("cluster").join(name),
     };
@@ -56,6 +57,28 @@ fn p6_a_node_without_nats_says_so_and_waits_for_it() {
         .unwrap_or_else(|error| panic!("{error:#}"));
     late.wait_for_nodes(2).unwrap();
     late.drain().unwrap();
+}
+
+/// What a first `docker compose up` is.
+#[test]
+fn three_nodes_start_at_once_on_empty_nats_servers() {
+    let _alone = alone();
+    let app = AppDir::probe("");
+    let options = Options {
+        binary: binary(),
+        apps: vec![app.path()],
+        nats: 3,
+        nodes: 3,
+        at_once: true,
+        arguments: Vec::new(),
+        directory: target().join("cluster/at-once"),
+    };
+    let started = Instant::now();
+    Cluster::start(&options, |_, server| server.to_owned()).unwrap_or_else(|error| panic!("{error:#}"));
+    report::figure(&format!(
+        "start: three nodes at once on three empty NATS servers, ready together after {:.1} s",
+        started.elapsed().as_secs_f64()
+    ));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     checker::Verdict,
+    history::History,
     swarm::{Swarm, SwarmOptions},
 };
 use crate::harness::{AppDir, FaultProxy, binary, report, target};
@@ -48,6 +49,7 @@ impl Storm {
             apps: vec![app.path()],
             nats: 3,
             nodes: 3,
+            at_once: false,
             arguments: Vec::new(),
             directory: target().join("cluster").join(name),
         };
@@ -101,6 +103,9 @@ impl Storm {
     /// Judges what the clients went through: nothing may be wrong, and all must have been recovered.
     pub(crate) fn passes(mut self) -> Verdict {
         let history = self.swarm.report();
+        let file = target().join("cluster").join(self.name).join("history.json");
+        std::fs::write(file, history.to_string()).unwrap();
+        let history: History = serde_json::from_value(history).unwrap();
         let verdict = Verdict::of(&history);
         let nats = &self.cluster.nats.version;
         report::figure(&format!(
