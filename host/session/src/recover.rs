@@ -44,7 +44,9 @@ const RELEASE_PAUSE: Duration = Duration::from_millis(25);
 const CLEAR_AFTER: Duration = Duration::from_secs(6);
 
 impl Hub {
-    /// Brings a socket back; `by_token`: its client may not know what it has received. False if it cannot be: the client joins anew and is told so by a new id.
+    /// Brings a socket back; `by_token`: its client may not know what it has received. False if it cannot be: the client
+    /// joins anew and is told so by a new id. Where that cannot be known now, since the backplane does not answer, the
+    /// connection is closed: a client comes again by itself, and is not told that it lost what it may have.
     pub(crate) async fn recover(
         &self,
         session: SessionKey,
@@ -56,9 +58,16 @@ impl Hub {
         let Some((secret, id)) = ids::parse_pid(&claim.pid) else {
             return false;
         };
-        let Some(claimed) = self.claim(session, app, namespace, &id, &secret).await else {
-            self.with(|state, _| state.line(&app.name).stats.not_recovered += 1);
-            return false;
+        let claimed = match self.claim(session, app, namespace, &id, &secret).await {
+            Ok(Some(claimed)) => claimed,
+            Ok(None) => {
+                self.with(|state, _| state.line(&app.name).stats.not_recovered += 1);
+                return false;
+            }
+            Err(error) => {
+                self.send_away(session, &error);
+                return true;
+            }
         };
         let progress = &claimed.record.progress;
         let resumed = match &claim.offset {
@@ -69,14 +78,13 @@ impl Hub {
         let key = self.install(session, app, &id, claimed);
         let replayed = match resumed {
             Some(from) => self.replay(session, key, app, from).await,
-            None => false,
+            None => Ok(false),
         };
         self.with(|state, now| {
             let stats = &mut state.line(&app.name).stats;
-            stats.recovered += u64::from(replayed);
-            stats.not_recovered += u64::from(!replayed);
-            let connected = state.sessions.contains_key(session);
-            if !replayed && connected {
+            stats.recovered += u64::from(replayed == Ok(true));
+            stats.not_recovered += u64::from(replayed == Ok(false));
+            if replayed == Ok(false) && state.sessions.contains_key(session) {
                 // What was missed cannot be told: the old socket ends here, and has no part in the session any more, whose
                 // client joins its namespace anew.
                 state.part(session, key);
@@ -85,11 +93,26 @@ impl Hub {
                 state.sockets.get(key).map(|socket| socket.phase),
                 app.settings.recovery,
             ) {
-                // Nobody is there to be told: the client may come again, and say more.
+                // Nobody is there to be told, or what to tell is not known: the client may come again.
+                state.part(session, key);
                 state.put_away(key, now + recovery.window, DisconnectReason::TransportError);
             }
         });
-        replayed
+        replayed.unwrap_or_else(|error| {
+            self.send_away(session, &error);
+            true
+        })
+    }
+
+    /// Closes a connection whose client is to come again.
+    fn send_away(&self, session: SessionKey, error: &Error) {
+        tracing::warn!(%error, "whether a client can be recovered is not known now: it is to come again");
+        self.with(|state, now| {
+            if let Some(session) = state.sessions.get_mut(session) {
+                session.close(CloseReason::TransportError, now);
+            }
+            state.settle(session, now);
+        });
     }
 
     /// Takes a socket from its home, whoever that is, and makes this core its home. A client that did not wait for that has
@@ -101,17 +124,21 @@ impl Hub {
         namespace: &str,
         id: &Arc<str>,
         secret: &Secret,
-    ) -> Option<Claimed> {
+    ) -> Result<Option<Claimed>, Error> {
         let waits = || self.with(|state, _| state.sessions.contains_key(session));
         for _ in 0..RELEASE_TRIES {
-            let value = self.0.backplane.get(&bucket(&app.name), id).await.ok()??;
-            let mut record = Record::decode(&value.bytes)?;
+            let Some(value) = self.0.backplane.get(&bucket(&app.name), id).await? else {
+                return Ok(None);
+            };
+            let Some(mut record) = Record::decode(&value.bytes) else {
+                return Ok(None);
+            };
             if *record.namespace != *namespace || !ids::same_secret(&record.secret, secret) {
-                return None;
+                return Ok(None);
             }
             let mut revision = value.revision;
             if !waits() {
-                return None;
+                return Ok(None);
             }
             match self.ask_home(&app.name, &record, id).await {
                 Some(Released::Yes(fresh)) => (record, revision) = (fresh.record, fresh.revision),
@@ -130,18 +157,18 @@ impl Hub {
             };
             match self.0.backplane.write(&bucket(&app.name), vec![change]).await {
                 Ok(revisions) => {
-                    let revision = revisions.first().copied()?;
-                    return Some(Claimed { record, revision });
+                    let revision = revisions.first().copied();
+                    return Ok(revision.map(|revision| Claimed { record, revision }));
                 }
                 Err(Error::Conflict { .. }) => {}
                 Err(error) => {
                     tracing::warn!(app = %app.name, %error, "a socket could not be taken over");
                     tokio::task::spawn_local(self.clone().look_after(app.clone(), id.clone()));
-                    return None;
+                    return Err(error);
                 }
             }
         }
-        None
+        Err(Error::Unavailable("its home does not give it up".into()))
     }
 
     /// Asks a socket's home to give it up. `None` if the home is dead, or as good as: then whoever writes the record at its

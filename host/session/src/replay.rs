@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use backplane::Error;
 use router::{Delivery, DisconnectReason, Epoch, Position, Replayed, Room, replay};
 use socketio::encode;
 use tokio::{sync::oneshot, time::timeout};
@@ -39,21 +40,21 @@ struct Replay {
 
 impl Hub {
     /// Sends what was missed since `from`, then goes live. False if the log does not reach back so far, or the socket is
-    /// gone.
+    /// gone; an error if that cannot be known now.
     pub(crate) async fn replay(
         &self,
         session: SessionKey,
         key: SocketKey,
         app: &Rc<AppEntry>,
         from: Position,
-    ) -> bool {
+    ) -> Result<bool, Error> {
         // Another node may have told the client of entries that this one has not read yet.
         let seen = self.with(|state, _| state.sockets.get(key).map(|socket| socket.progress.through));
         if !self
             .reach(&app.name, from.epoch, from.offset.max(seen.unwrap_or(0)))
-            .await
+            .await?
         {
-            return false;
+            return Ok(false);
         }
         let Some(mut replay) = self.with(|state, _| {
             let (epoch, live_from) = state.line(&app.name).position();
@@ -70,13 +71,13 @@ impl Hub {
                 live_from,
             })
         }) else {
-            return false;
+            return Ok(false);
         };
         loop {
             // A slow client slows its own replay, and holds no more of it in memory than the app allows.
             poll_fn(|cx| self.with(|state, _| state.poll_room(session, cx))).await;
             if self.with(|state, now| replay.finish(state, &app.name, now)) {
-                return true;
+                return Ok(true);
             }
             let after = Position {
                 epoch: from.epoch,
@@ -84,13 +85,14 @@ impl Hub {
             };
             let page = match self.0.backplane.read(&app.name, after, PAGE_ENTRIES).await {
                 Ok(page) => page,
-                Err(error) => {
-                    tracing::info!(app = %app.name, %error, "a client cannot be recovered without a gap");
-                    return false;
+                Err(Error::Gone) => {
+                    tracing::info!(app = %app.name, "a client cannot be recovered without a gap");
+                    return Ok(false);
                 }
+                Err(error) => return Err(error),
             };
             if !self.with(|state, now| replay.send(state, &app.name, &page, now)) {
-                return false;
+                return Ok(false);
             }
         }
     }
@@ -99,15 +101,15 @@ impl Hub {
 impl Hub {
     /// Waits until this core has read the log up to `offset`. False if there is no such place in it, or it is not reached
     /// in time.
-    async fn reach(&self, app: &Arc<str>, epoch: Epoch, offset: u64) -> bool {
+    async fn reach(&self, app: &Arc<str>, epoch: Epoch, offset: u64) -> Result<bool, Error> {
         let here = || self.with(|state, _| state.line(app).position());
         if here() == (epoch, offset) || here().1 > offset {
-            return here().0 == epoch;
+            return Ok(here().0 == epoch);
         }
-        // Made up, or of a log that was lost: not to be waited for.
-        match self.0.backplane.head(app).await {
-            Ok(head) if head.epoch == epoch && head.offset >= offset => {}
-            Ok(_) | Err(_) => return false,
+        let head = self.0.backplane.head(app).await?;
+        // Of a log that was lost: not to be waited for.
+        if head.epoch != epoch {
+            return Ok(false);
         }
         let (send, reached) = oneshot::channel();
         let waits = self.with(|state, _| {
@@ -118,10 +120,18 @@ impl Hub {
             }
             waits
         });
-        !waits
+        if !waits
             || timeout(REACH_PATIENCE, reached)
                 .await
                 .is_ok_and(|reached| reached.is_ok())
+        {
+            return Ok(true);
+        }
+        // Beyond the last entry a place may be one that the log has passed, or made up.
+        if head.offset < offset {
+            return Ok(false);
+        }
+        Err(Error::Unavailable("this node is behind".into()))
     }
 }
 
