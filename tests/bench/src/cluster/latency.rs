@@ -17,8 +17,12 @@ const GOALS_MS: [(usize, f64); 2] = [(1, 0.3), (3, 0.6)];
 
 pub(crate) async fn measure(stack: &Stack, emits: usize) -> anyhow::Result<()> {
     let node = |number: usize| stack.nodes.get(number).copied().context("two nodes are needed");
-    let mut speaker = Client::join(node(0)?, stack.app).await?;
-    let mut listener = Client::join(node(1)?, stack.app).await?;
+    let mut speaker = Client::join(node(0)?, stack.app)
+        .await
+        .context("the speaker does not join")?;
+    let mut listener = Client::join(node(1)?, stack.app)
+        .await
+        .context("the listener does not join")?;
     listener.call(&format!(r#"["join","{ROOM}"]"#)).await?;
     let servers = &stack.nats.as_ref().context("a stack on NATS is needed")?.servers;
     let server = |number: usize| {
@@ -38,7 +42,7 @@ pub(crate) async fn measure(stack: &Stack, emits: usize) -> anyhow::Result<()> {
     for _ in 0..WARM_UP + emits {
         let begun = Instant::now();
         speaker.emit(&event).await?;
-        while listener.events().await? == 0 {}
+        while listener.events().await.context("the listener")? == 0 {}
         ours.push(begun.elapsed());
         let begun = Instant::now();
         publisher.publish(SUBJECT, PAYLOAD).await?;

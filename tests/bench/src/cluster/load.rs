@@ -4,8 +4,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Context;
 use futures_util::{StreamExt, stream};
-use tokio::{sync::Notify, task::JoinSet, time::sleep};
+use tokio::{
+    sync::Notify,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval_at, sleep},
+};
 
 use super::stack::Stack;
 use crate::client::Client;
@@ -15,6 +20,8 @@ use crate::client::Client;
 pub(crate) enum Rooms {
     /// The speaker of each room on one node, its ten listeners on the others.
     OfTen,
+    /// The same, ten times a second in each room, however fast they could be.
+    OfTenPaced,
     /// One speaker, its listeners on all nodes alike.
     One,
 }
@@ -60,6 +67,7 @@ const ALL: &str = "all";
 /// Messages of a speaker that its listeners have not all heard yet: enough to keep every process busy.
 const AHEAD_IN_ROOMS_OF_TEN: u64 = 2;
 const AHEAD_IN_ONE: u64 = 8;
+const BEAT: Duration = Duration::from_millis(100);
 const JOINING_AT_ONCE: usize = 64;
 const WARM_UP: Duration = Duration::from_secs(2);
 /// Until everything said has been heard, or never will be.
@@ -169,6 +177,10 @@ impl Shared {
         }
     }
 
+    fn keeps_beat(&self, number: usize) -> bool {
+        self.speaking.get() == Some(Rooms::OfTenPaced) && number + 1 < self.rooms.len()
+    }
+
     /// What listeners of a room of ten hear is said there, or to all.
     fn heard(&self, number: usize, messages: u64) {
         self.deliveries.set(self.deliveries.get() + messages);
@@ -233,24 +245,32 @@ async fn listen(shared: Rc<Shared>, mut client: Client, room: usize) {
 }
 
 async fn speak(shared: Rc<Shared>, mut client: Client, number: usize) {
-    let Some(room) = shared.rooms.get(number) else {
-        return;
-    };
+    if let Err(error) = speak_on(&shared, &mut client, number).await {
+        drop(shared.failure.replace(Some(error)));
+    }
+}
+
+async fn speak_on(shared: &Shared, client: &mut Client, number: usize) -> anyhow::Result<()> {
+    let room = shared.rooms.get(number).context("a speaker without a room")?;
     let event = format!(r#"["say","{}","{PAYLOAD}"]"#, room.name);
+    // Not all in the same moment.
+    let share = number as f64 / shared.rooms.len() as f64;
+    let mut beat = interval_at(tokio::time::Instant::now() + BEAT.mul_f64(share), BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         // A message counts as heard when as many deliveries have come as it has listeners.
         while room.missing().div_ceil(room.size) < shared.ahead(number) {
             room.said.set(room.said.get() + 1);
-            if let Err(error) = client.emit(&event).await {
-                return drop(shared.failure.replace(Some(error)));
-            }
+            client.emit(&event).await?;
         }
         tokio::select! {
             () = room.turn.notified() => {}
+            _ = beat.tick(), if shared.keeps_beat(number) => {
+                room.said.set(room.said.get() + 1);
+                client.emit(&event).await?;
+            }
             // Heartbeats.
-            heard = client.events() => if let Err(error) = heard {
-                return drop(shared.failure.replace(Some(error)));
-            },
+            heard = client.events() => drop(heard?),
         }
     }
 }

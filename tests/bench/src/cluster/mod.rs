@@ -40,6 +40,9 @@ pub(crate) struct Options {
     /// No figures of fan-out.
     #[arg(long)]
     only_latency: bool,
+    /// Leave what the processes wrote and said, and tell where.
+    #[arg(long)]
+    keep: bool,
 }
 
 /// What is measured, in the order in which it is: ours and theirs in turn, since machines drift.
@@ -81,7 +84,7 @@ async fn fan_out(stack: &Stack, options: &Options) -> anyhow::Result<Vec<Row>> {
     println!("{}: {} listeners", stack.describe(), options.listeners);
     let crowd = load::Crowd::gather(stack, options.listeners).await?;
     let mut rows = Vec::new();
-    for rooms in [load::Rooms::OfTen, load::Rooms::One] {
+    for rooms in [load::Rooms::OfTen, load::Rooms::OfTenPaced, load::Rooms::One] {
         let figures = crowd.measure(rooms, stack, options.seconds).await?;
         rows.push(Row {
             stack: stack.kind,
@@ -98,6 +101,7 @@ pub(crate) struct Place {
     wakeline: PathBuf,
     app: PathBuf,
     directory: PathBuf,
+    keep: bool,
 }
 
 impl Place {
@@ -109,12 +113,17 @@ impl Place {
             wakeline: options.wakeline.clone().unwrap_or(beside),
             app: fs::canonicalize(&options.app)?,
             directory,
+            keep: options.keep,
         })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        _ = fs::remove_dir_all(&self.directory);
+        if self.keep {
+            println!("left in {}", self.directory.display());
+        } else {
+            _ = fs::remove_dir_all(&self.directory);
+        }
     }
 }

@@ -1,4 +1,4 @@
-use std::{fs, net::SocketAddr, time::Duration};
+use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
 use ::cluster::{Nats, Node, NodeOptions, Process, free_port, get, until};
 use anyhow::Context;
@@ -62,22 +62,17 @@ impl Stack {
             theirs: Vec::new(),
             redis: None,
         };
-        let directory = place.directory.join(free_port()?.to_string());
-        fs::create_dir_all(&directory)?;
-        let place = Place {
-            wakeline: place.wakeline.clone(),
-            app: place.app.clone(),
-            directory,
-        };
+        let directory = &place.directory.join(free_port()?.to_string());
+        fs::create_dir_all(directory)?;
         match kind {
-            Kind::Alone => stack.start_ours(nodes, &place)?,
+            Kind::Alone => stack.start_ours(nodes, place, directory)?,
             Kind::Nats { servers } => {
-                stack.nats = Some(Nats::start(servers, &place.directory)?);
-                stack.start_ours(nodes, &place)?;
+                stack.nats = Some(Nats::start(servers, directory)?);
+                stack.start_ours(nodes, place, directory)?;
             }
-            Kind::Node => stack.start_theirs(nodes, "none", &place)?,
-            Kind::NodeRedis => stack.start_theirs(nodes, "redis", &place)?,
-            Kind::NodeStreams => stack.start_theirs(nodes, "streams", &place)?,
+            Kind::Node => stack.start_theirs(nodes, "none", directory)?,
+            Kind::NodeRedis => stack.start_theirs(nodes, "redis", directory)?,
+            Kind::NodeStreams => stack.start_theirs(nodes, "streams", directory)?,
         }
         Ok(stack)
     }
@@ -102,7 +97,7 @@ impl Stack {
         })
     }
 
-    fn start_ours(&mut self, nodes: usize, place: &Place) -> anyhow::Result<()> {
+    fn start_ours(&mut self, nodes: usize, place: &Place, directory: &Path) -> anyhow::Result<()> {
         self.app = "bench";
         let servers = self.nats.as_ref().map_or(&[][..], |nats| &nats.servers);
         for number in 0..nodes {
@@ -113,8 +108,9 @@ impl Stack {
                 binary: &place.wakeline,
                 apps: std::slice::from_ref(&place.app),
                 name: format!("node-{}", number + 1),
-                directory: &place.directory,
+                directory,
                 nats: nats.unwrap_or_default(),
+                replicas: servers.len(),
                 // As many threads that serve as a Node process has.
                 arguments: &["--cores".to_owned(), "1".to_owned()],
             })?);
@@ -126,13 +122,13 @@ impl Stack {
         Ok(())
     }
 
-    fn start_theirs(&mut self, nodes: usize, adapter: &str, place: &Place) -> anyhow::Result<()> {
+    fn start_theirs(&mut self, nodes: usize, adapter: &str, directory: &Path) -> anyhow::Result<()> {
         tools::node_packages()?;
         let port = free_port()?;
         if adapter != "none" {
             let words = ["--port", &port.to_string(), "--save", "", "--bind", "127.0.0.1"];
             let words = words.map(Into::into).to_vec();
-            let redis = Process::start("redis", tools::redis()?, words, &place.directory)?;
+            let redis = Process::start("redis", tools::redis()?, words, directory)?;
             until(READY, "redis ready", || {
                 Ok(std::net::TcpStream::connect(("127.0.0.1", port)).ok())
             })?;
@@ -148,8 +144,8 @@ impl Stack {
                 port.to_string().into(),
             ];
             let name = format!("socket.io-{number}");
-            let mut process = Process::start(&name, "node", words, &place.directory)
-                .context("Node 20 or later is needed")?;
+            let mut process =
+                Process::start(&name, "node", words, directory).context("Node 20 or later is needed")?;
             let address = format!("127.0.0.1:{own}");
             until(READY, &format!("{name} ready"), || {
                 process.must_run()?;

@@ -35,14 +35,17 @@ pub(crate) fn print(rows: &[Row]) {
     }
 }
 
-/// Speaking as is counted: flat out, with the generator on the same cores.
+/// Processor time is that of all servers; the clients share the machine with them.
 const TITLES: &[(Rooms, &str)] = &[
     (
         Rooms::OfTen,
-        "rooms of ten, all speaking, the speaker of each on another node than its listeners (processor time of all \
-         servers; the clients share the machine)",
+        "rooms of ten, flat out, the speaker of each on another node than its listeners",
     ),
-    (Rooms::One, "one room, its listeners on all nodes alike"),
+    (
+        Rooms::OfTenPaced,
+        "the same at an even pace: ten messages a second in each room",
+    ),
+    (Rooms::One, "one room, flat out, its listeners on all nodes alike"),
 ];
 
 fn ratios(rows: &[Row], rooms: Rooms) {
@@ -57,7 +60,8 @@ fn ratios(rows: &[Row], rooms: Rooms) {
             };
             let servers = |figures: &Figures| figures.micros(figures.servers.as_secs_f64());
             println!(
-                "{} / {}, {nodes} node(s): processor time a delivery {:.2} (with NATS and Redis {:.2}), deliveries a second {:.2}",
+                "{} / {}, {nodes} node(s): processor time a delivery {:.2} (with NATS and Redis {:.2}), deliveries \
+                 a second {:.2}",
                 ours.name(),
                 theirs.name(),
                 servers(our) / servers(their),
