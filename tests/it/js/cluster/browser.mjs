@@ -13,14 +13,15 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
 });
 
-// How many sessions each node holds; a dead one none.
-async function sessions() {
+// A number of each node's metrics; of a dead one 0.
+async function metrics(name) {
   const count = async (admin) => {
     const text = await fetch(`http://${admin}/metrics`).then((answer) => answer.text(), () => "");
-    return Number(text.match(/^wakeline_sessions\{app="chat"\} (\d+)/m)?.[1] ?? 0);
+    return Number(text.match(new RegExp(`^wakeline_${name} (\\d+)`, "m"))?.[1] ?? 0);
   };
   return Promise.all(admins.map(count));
 }
+const sessions = () => metrics('sessions\\{app="chat"\\}');
 
 // The nodes' counts, once they are `total` in all: a window that was closed takes a moment to be gone.
 async function settled(total) {
@@ -62,10 +63,11 @@ const numbers = ({ page }) =>
 
 const ben = await open("Ben");
 const home = (await settled(1)).indexOf(1);
-// Ada elsewhere: which node gets her is the balancer's turn.
+// Ada elsewhere, and her WebSocket not carried by that node either: where she lands is the balancer's turn.
 let ada = await open("Ada");
-for (let attempt = 0; (await settled(2))[home] > 1; attempt += 1) {
-  assert.ok(attempt < 20, "the balancer sends everyone to one node");
+const meets = async () => (await settled(2))[home] > 1 || (await metrics("forwarded_websockets"))[home] > 0;
+for (let attempt = 0; await meets(); attempt += 1) {
+  assert.ok(attempt < 30, "the balancer sends everyone to one node");
   await ada.context.close();
   await settled(1);
   ada = await open("Ada");
