@@ -182,9 +182,8 @@ impl Hub {
                 value: None,
                 condition: Condition::Revision(revision),
             };
-            let error = match self.0.backplane.write(&bucket, vec![change]).await {
-                Ok(_) => return,
-                Err(error) => error,
+            let Err(error) = self.0.backplane.write(&bucket, vec![change]).await else {
+                return;
             };
             match (&error, self.0.backplane.get(&bucket, &id).await) {
                 (Error::Conflict { .. }, Ok(Some(stored))) if self.is_left(&id, &stored.bytes) => {

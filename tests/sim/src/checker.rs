@@ -114,7 +114,7 @@ fn check_life(book: &Ledger, log: &Log<'_>, life: &Life, epoch: Epoch, wrongs: &
             continue;
         };
         let receipt = got.get(id.as_str()).copied();
-        let verdict = verdict(life, &packet.to, entry.told, receipt, &entered);
+        let verdict = verdict(life, &packet.to, entry.told, receipt, entered);
         let place = entry.told.position;
         match (verdict, receipt) {
             (Verdict::Must, None) => {
@@ -162,7 +162,7 @@ fn verdict(
     to: &To,
     told: &Told,
     receipt: Option<std::time::Instant>,
-    entered: &[bool; ROOMS.len()],
+    entered: [bool; ROOMS.len()],
 ) -> Verdict {
     // Of a life that is over only what lies before its last event is known.
     let seen = |until: Option<std::time::Instant>| {

@@ -87,6 +87,8 @@ pub(crate) struct World {
 
 /// Everything is as it should be again by then: the longest back-off, the longest call that waits in vain, and a lease.
 const SETTLED_WITHIN: Duration = Duration::from_secs(150);
+/// Consequences that are still to come when all is well: one heartbeat, and a client's way back.
+const ECHOES: Duration = Duration::from_secs(60);
 /// The last words are answered by then.
 const SPOKEN_WITHIN: Duration = Duration::from_secs(60);
 
@@ -220,6 +222,9 @@ impl World {
 
     /// The windows of those who are gone pass; then everything is looked at.
     async fn rest(&mut self) {
+        // A copy that was overtaken in the storm may be found out by its next heartbeat only, a lost log by a node's next
+        // reading of it.
+        sleep(ECHOES).await;
         let lives = self.book.borrow().lives.len();
         sleep(self.stage.window + Duration::from_secs(60)).await;
         if self.book.borrow().lives.len() != lives {

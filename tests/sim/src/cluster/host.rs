@@ -226,7 +226,7 @@ impl Inside {
             Ask::Fetch(target, answer) => {
                 let fetching = hub.shards().clone();
                 spawn_local(async move {
-                    _ = answer.send(fetching.fetch_sockets(APP.into(), target, None).await)
+                    _ = answer.send(fetching.fetch_sockets(APP.into(), target, None).await);
                 });
             }
             Ask::Stats(answer) => {

@@ -120,8 +120,8 @@ impl Life {
             ));
         }
         self.set(state);
-        for room in 0..PLAIN {
-            let is_in = rooms.iter().any(|told| told == ROOMS[room]);
+        for (room, name) in ROOMS.iter().enumerate().take(PLAIN) {
+            let is_in = rooms.iter().any(|told| told == name);
             self.settle(room, is_in)?;
         }
         Ok(())
@@ -133,7 +133,8 @@ impl Life {
         for step in self.moves.iter_mut().rev().filter(own) {
             if step.joins == is_in {
                 step.acked.get_or_insert_with(now);
-                return Ok(self.settled(room, is_in));
+                self.settled(room, is_in);
+                return Ok(());
             }
             if step.acked.is_some() {
                 let done = if step.joins { "joined" } else { "left" };

@@ -31,7 +31,9 @@ pub(crate) struct Far {
 
 /// What a node holds open: without this, a machine that vanishes would close its connections by vanishing.
 #[derive(Clone, Default)]
-pub(crate) struct Held(Rc<RefCell<BTreeMap<u64, mpsc::Sender<(Instant, Frame)>>>>);
+pub(crate) struct Held(Rc<RefCell<Ends>>);
+
+type Ends = BTreeMap<u64, mpsc::Sender<(Instant, Frame)>>;
 
 pub(crate) fn link(delay: Duration) -> (Link, Far) {
     let (to_server, from_client) = mpsc::unbounded_channel();

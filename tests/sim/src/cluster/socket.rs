@@ -161,11 +161,11 @@ impl Socket {
     pub(crate) fn deed(&mut self, random: &mut Random) -> String {
         let room = random.below(ROOMS.len());
         match random.below(20) {
-            0..=6 => self.message("say", Some(ROOMS[room]), To::Room(room)),
-            7 => self.message("shout", None, To::Everyone),
+            0..=6 => self.message("say", Some(ROOMS[room]), &To::Room(room)),
+            7 => self.message("shout", None, &To::Everyone),
             8..=9 => match self.someone(random) {
-                Some(sid) => self.message("say", Some(&sid.clone()), To::Socket(sid)),
-                None => self.message("shout", None, To::Everyone),
+                Some(sid) => self.message("say", Some(&sid.clone()), &To::Socket(sid)),
+                None => self.message("shout", None, &To::Everyone),
             },
             10 => self.murmur(room),
             11..=13 => self.set(),
@@ -176,14 +176,14 @@ impl Socket {
     /// The last words, when nothing goes wrong any more.
     pub(crate) fn finale(&mut self) -> Vec<String> {
         let mut deeds: Vec<_> = (0..ROOMS.len())
-            .map(|room| self.message("say", Some(ROOMS[room]), To::Room(room)))
+            .map(|room| self.message("say", Some(ROOMS[room]), &To::Room(room)))
             .collect();
-        deeds.push(self.message("shout", None, To::Everyone));
+        deeds.push(self.message("shout", None, &To::Everyone));
         deeds.push(self.whoami());
         deeds
     }
 
-    fn message(&mut self, name: &str, room: Option<&str>, to: To) -> String {
+    fn message(&mut self, name: &str, room: Option<&str>, to: &To) -> String {
         let (client, namespace) = (self.client, self.namespace);
         let id = {
             let mut book = self.book.borrow_mut();

@@ -105,13 +105,12 @@ fn arrive<T: Clone + Send + 'static>(core: &mut Core, call: Arc<Call<T>>, connec
     }
     let outcome = {
         let mut state = call.state.lock();
-        match &state.done {
-            Some(done) => done.clone(),
-            None => {
-                let outcome = (state.act)(core);
-                state.done = Some(outcome.clone());
-                outcome
-            }
+        if let Some(done) = &state.done {
+            done.clone()
+        } else {
+            let outcome = (state.act)(core);
+            state.done = Some(outcome.clone());
+            outcome
         }
     };
     let faults = core.faults;

@@ -83,7 +83,7 @@ impl Backplane for Handle {
         let app = app.to_owned();
         self.net
             .call(self.node, Lane::Log(partition_of(&app)), move |core| {
-                core.append(&app, &entries, key.as_deref())
+                Ok(core.append(&app, &entries, key.as_deref()))
             })
     }
 

@@ -101,12 +101,7 @@ impl Core {
         &mut self.partitions[partition_of(app)]
     }
 
-    pub(super) fn append(
-        &mut self,
-        app: &str,
-        entries: &[Arc<Delivery>],
-        key: Option<&str>,
-    ) -> Result<Appended, Error> {
+    pub(super) fn append(&mut self, app: &str, entries: &[Arc<Delivery>], key: Option<&str>) -> Appended {
         let others = match self.faults.others_max {
             0 => 0,
             max => self.random.below(max + 1) as u64,
@@ -114,7 +109,7 @@ impl Core {
         let partition = self.partition(app);
         let appended = partition.append(app, entries, key, others);
         self.schedule_tails(app);
-        Ok(appended)
+        appended
     }
 
     pub(super) fn head(&mut self, app: &str) -> Position {

@@ -151,10 +151,10 @@ impl Following {
     fn take(&mut self, partition: &mut super::log::Partition) {
         let (epoch, end) = (partition.epoch, partition.end(&self.app));
         let log = partition.log(&self.app);
-        let gap = if self.epoch != epoch {
-            Some(log.head)
-        } else {
+        let gap = if self.epoch == epoch {
             (self.cursor < log.gone).then_some(log.gone)
+        } else {
+            Some(log.head)
         };
         if let Some(offset) = gap {
             (self.epoch, self.cursor) = (epoch, offset);

@@ -34,7 +34,7 @@ impl Core {
                 continue;
             }
             let twice = self.random.chance(self.faults.topic_twice);
-            for _ in 0..1 + usize::from(twice) {
+            for _ in 0..=usize::from(twice) {
                 let (listener, payload) = (listener.clone(), payload.clone());
                 let delay = self.faults.delay(&mut self.random);
                 // A listener that went is not told.
