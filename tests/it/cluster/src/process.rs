@@ -153,8 +153,7 @@ fn spawn(program: &OsString, arguments: &[OsString], log: &Path) -> Result<Child
         .stdin(Stdio::null())
         .stdout(file.try_clone()?)
         .stderr(file);
-    // Not of the terminal's group: Ctrl-C is for the parent, which ends them in its order.
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    // Of the terminal's group: Ctrl-C reaches it too, should the parent have no time to end it.
     command
         .spawn()
         .with_context(|| format!("cannot start {}: is it on PATH?", program.display()))
