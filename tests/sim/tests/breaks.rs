@@ -3,6 +3,12 @@
 //!
 //! Slow, since each break is a build: run by `cargo xtask breaks`. `WAKELINE_BREAKS_TARGET` names a target folder whose
 //! builds of other crates may be used.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, its helpers too; figures are printed"
+)]
 use std::{
     fs, io,
     path::{Path, PathBuf},

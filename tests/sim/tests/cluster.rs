@@ -1,5 +1,11 @@
 //! Many random lives of a cluster. `WAKELINE_SIM_SEEDS=N` runs more of them, `WAKELINE_SIM_SEED=S` one of them again, with
 //! what the host says in its trace.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, its helpers too; figures are printed"
+)]
 use std::{io::Write as _, time::Duration};
 
 use sim::cluster::{Shape, Tally, life, replay};
@@ -53,10 +59,10 @@ fn lives(what: &str, foul: bool, count: u64) {
 
 #[test]
 fn p2_p4_nodes_die_and_clients_go_on() {
-    lives("cluster", false, 1_500);
+    lives("cluster", false, 1_200);
 }
 
 #[test]
 fn p1_to_p5_on_a_foul_backplane() {
-    lives("cluster on a foul backplane", true, 3_000);
+    lives("cluster on a foul backplane", true, 1_300);
 }
