@@ -50,28 +50,28 @@ impl Hub {
             while let Some((id, value)) = reads.next().await {
                 let Some(value) = value? else { continue };
                 if let Some(record) = Record::decode(&value.bytes) {
-                    self.adopt_one(
-                        app,
-                        epoch,
-                        id,
-                        Claimed {
-                            record,
-                            revision: value.revision,
-                        },
-                    )
-                    .await;
+                    let revision = value.revision;
+                    let found = Claimed { record, revision };
+                    self.adopt_one(app, epoch, id, found).await?;
                 }
             }
             after = Some(last);
         }
     }
 
-    async fn adopt_one(&self, app: &Rc<AppEntry>, epoch: Epoch, id: String, found: Claimed) {
+    /// Takes one socket in if its home is dead. An error: whether it is cannot be known now.
+    async fn adopt_one(
+        &self,
+        app: &Rc<AppEntry>,
+        epoch: Epoch,
+        id: String,
+        found: Claimed,
+    ) -> Result<(), Error> {
         let nodes = self.0.shards.nodes();
         let Claimed { mut record, revision } = found;
         let home = record.home.incarnation;
-        if home == self.0.home.incarnation || nodes.find(home).await.is_some() || !nodes.is_chosen(&id) {
-            return;
+        if home == self.0.home.incarnation || nodes.find(home).await?.is_some() || !nodes.is_chosen(&id) {
+            return Ok(());
         }
         record.home = self.0.home;
         let change = Change {
@@ -82,17 +82,17 @@ impl Hub {
         let revisions = match self.0.backplane.write(&bucket(&app.name), vec![change]).await {
             Ok(revisions) => revisions,
             // A client that came back first.
-            Err(Error::Conflict { .. }) => return,
+            Err(Error::Conflict { .. }) => return Ok(()),
             Err(error) => {
                 tracing::warn!(app = %app.name, socket = %id, %error, "a socket may not have been taken in");
                 tokio::task::spawn_local(self.clone().look_after(app.clone(), id.into()));
-                return;
+                return Ok(());
             }
         };
-        let Some(revision) = revisions.first().copied() else {
-            return;
-        };
-        self.take_in(app, epoch, &id, Claimed { record, revision });
+        if let Some(revision) = revisions.first().copied() {
+            self.take_in(app, epoch, &id, Claimed { record, revision });
+        }
+        Ok(())
     }
 
     /// Keeps a socket of ours that has no connection, until its client comes or its window has passed.

@@ -231,7 +231,7 @@ impl Hub {
             self.with(|state, _| state.collect(report));
         } else if home.incarnation == own {
             shards.run(home.shard, deliver(report));
-        } else if let Some(node) = shards.nodes().find(home.incarnation).await
+        } else if let Ok(Some(node)) = shards.nodes().find(home.incarnation).await
             && let Err(error) = shards.report_there(node, home.shard, report).await
         {
             tracing::debug!(%error, "answers did not reach the node that asked");

@@ -293,7 +293,7 @@ impl State {
         };
         if let Some(complete_after) = socket.stays.leave(room, offset) {
             // Rooms it left longer ago are forgotten: a replay may not reach back beyond that.
-            socket.progress.born = socket.progress.born.max(complete_after);
+            socket.progress.forgotten = socket.progress.forgotten.max(complete_after);
         }
         if let Some(line) = self.lines.get_mut(&socket.app.name) {
             line.members.leave(&socket.namespace, key, room);

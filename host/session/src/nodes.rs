@@ -78,6 +78,10 @@ struct Cluster {
     changes: watch::Sender<u64>,
     /// The lease was renewed, and the others' were seen, in the last round.
     ready: AtomicBool,
+    /// Revision of the lease as this node wrote it last.
+    lease: Mutex<Option<u64>>,
+    /// The lease was found gone, or overwritten: others took this node for dead.
+    lapsed: AtomicBool,
 }
 
 struct View {
@@ -135,6 +139,8 @@ impl Nodes {
             view: Mutex::new(view),
             changes: watch::Sender::new(0),
             ready: AtomicBool::new(false),
+            lease: Mutex::new(None),
+            lapsed: AtomicBool::new(false),
         };
         let nodes = Self(Arc::new(Inner {
             incarnation: own.incarnation,
@@ -188,17 +194,24 @@ impl Nodes {
             .is_none_or(|cluster| cluster.ready.load(Ordering::Acquire) && cluster.backplane.is_connected())
     }
 
-    /// A living node, asked for in the backplane if it is not known yet. `None`: it is dead, or never was.
-    pub async fn find(&self, incarnation: u64) -> Option<Arc<Node>> {
-        let cluster = self.0.cluster.as_ref()?;
+    /// A living node, asked for in the backplane if it is not known yet. `None`: it is dead, or never was. An error: that
+    /// cannot be known now.
+    pub async fn find(&self, incarnation: u64) -> Result<Option<Arc<Node>>, Error> {
+        let Some(cluster) = &self.0.cluster else {
+            return Ok(None);
+        };
         if let Some(known) = self.known(incarnation) {
-            return Some(known);
+            return Ok(Some(known));
         }
-        if !cluster.view.lock().may_look(incarnation) {
-            return None;
+        if cluster.view.lock().is_unknown(incarnation)? {
+            return Ok(None);
         }
-        let value = cluster.backplane.get(BUCKET, &key(incarnation)).await.ok()?;
-        self.seen(incarnation, &value?)
+        let value = cluster.backplane.get(BUCKET, &key(incarnation)).await?;
+        if let Some(value) = value {
+            return Ok(self.seen(incarnation, &value));
+        }
+        cluster.view.lock().unknown.insert(incarnation, Instant::now());
+        Ok(None)
     }
 
     /// A node that lives, without asking anybody.
@@ -265,16 +278,19 @@ impl Nodes {
 }
 
 impl View {
-    /// Bounds what made-up ids cost: one look an id and second, and no more than [`UNKNOWN_MAX`] of them.
-    fn may_look(&mut self, incarnation: u64) -> bool {
+    /// Whether it was looked for in vain just now. Bounds what made-up ids cost: one look an id and second, and an error
+    /// instead of more than [`UNKNOWN_MAX`] of them.
+    fn is_unknown(&mut self, incarnation: u64) -> Result<bool, Error> {
         let now = Instant::now();
         self.unknown
             .retain(|_, looked| now.duration_since(*looked) < UNKNOWN_KEPT);
-        if self.unknown.contains_key(&incarnation) || self.unknown.len() >= UNKNOWN_MAX {
-            return false;
+        if self.unknown.contains_key(&incarnation) {
+            return Ok(true);
         }
-        self.unknown.insert(incarnation, now);
-        true
+        if self.unknown.len() >= UNKNOWN_MAX {
+            return Err(Error::Unavailable("too many unknown nodes are looked for".into()));
+        }
+        Ok(false)
     }
 }
 

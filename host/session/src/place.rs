@@ -18,13 +18,11 @@ impl Hub {
         let own = self.0.home.incarnation;
         match ids::home_of(sid) {
             Some(home) if home.incarnation == own => Place::Here,
-            Some(home) => self
-                .0
-                .shards
-                .nodes()
-                .find(home.incarnation)
-                .await
-                .map_or(Place::Nowhere, Place::Node),
+            Some(home) => match self.0.shards.nodes().find(home.incarnation).await {
+                Ok(Some(node)) => Place::Node(node),
+                // Where that cannot be known, no request could be sent there either.
+                Ok(None) | Err(_) => Place::Nowhere,
+            },
             None => Place::Nowhere,
         }
     }

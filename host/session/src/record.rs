@@ -42,6 +42,8 @@ pub(crate) struct Progress {
     pub(crate) through: u64,
     /// The last offset that it is known to have received: it was told before a ping that the client answered.
     pub(crate) confirmed: u64,
+    /// Rooms that it left up to here may be forgotten: what it missed before cannot be told.
+    pub(crate) forgotten: u64,
 }
 
 impl Progress {
@@ -62,12 +64,21 @@ impl Progress {
             }
         };
         let offset = match received {
-            0 if self.sent == 0 => self.through,
-            0 => self.born,
+            // Also what an earlier socket of the client received: stock clients keep that offset.
+            _ if received < self.born => self.unreceived(),
             _ if received == self.sent => self.through.max(received),
             _ => received,
         };
-        Some(Position {
+        self.at(offset)
+    }
+
+    /// Where it goes on if it has received nothing.
+    fn unreceived(&self) -> u64 {
+        if self.sent == 0 { self.through } else { self.born }
+    }
+
+    fn at(&self, offset: u64) -> Option<Position> {
+        (offset >= self.forgotten).then_some(Position {
             epoch: self.epoch,
             offset,
         })
@@ -83,20 +94,17 @@ impl Progress {
             sent: 0,
             through: offset,
             confirmed: 0,
+            forgotten: 0,
         }
     }
 
     /// The same for a client that cannot say what it has received: what it has is sent again rather than missed.
-    pub(crate) fn resume_unsaid(&self) -> Position {
-        let offset = if self.confirmed == self.sent {
+    pub(crate) fn resume_unsaid(&self) -> Option<Position> {
+        self.at(if self.confirmed == self.sent {
             self.through
         } else {
             self.confirmed.max(self.born)
-        };
-        Position {
-            epoch: self.epoch,
-            offset,
-        }
+        })
     }
 }
 
@@ -122,7 +130,7 @@ pub(crate) fn bucket(app: &str) -> String {
 }
 
 /// First byte of a stored record.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 #[cfg(test)]
 mod tests;

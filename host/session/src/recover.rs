@@ -72,7 +72,7 @@ impl Hub {
         let progress = &claimed.record.progress;
         let resumed = match &claim.offset {
             // A client that knows recovery and has no offset has received nothing.
-            None if by_token => Some(progress.resume_unsaid()),
+            None if by_token => progress.resume_unsaid(),
             offset => progress.resume(offset.as_deref()),
         };
         let key = self.install(session, app, &id, claimed);
@@ -140,7 +140,7 @@ impl Hub {
             if !waits() {
                 return Ok(None);
             }
-            match self.ask_home(&app.name, &record, id).await {
+            match self.ask_home(&app.name, &record, id).await? {
                 Some(Released::Yes(fresh)) => (record, revision) = (fresh.record, fresh.revision),
                 // Unknown there, but its record stands: on its way to another core, or about to be forgotten.
                 Some(Released::Busy | Released::Unknown) => {
@@ -173,19 +173,26 @@ impl Hub {
 
     /// Asks a socket's home to give it up. `None` if the home is dead, or as good as: then whoever writes the record at its
     /// revision has the socket, and the old home, should it come back to life, finds that it has not.
-    async fn ask_home(&self, app: &Arc<str>, record: &Record, id: &Arc<str>) -> Option<Released> {
+    async fn ask_home(
+        &self,
+        app: &Arc<str>,
+        record: &Record,
+        id: &Arc<str>,
+    ) -> Result<Option<Released>, Error> {
         let (shards, home) = (&self.0.shards, record.home);
         let (app, namespace, id) = (app.clone(), record.namespace.clone(), id.clone());
         if home.incarnation == self.0.home.incarnation {
-            return Some(shards.release(home.shard, app, namespace, id).await);
+            return Ok(Some(shards.release(home.shard, app, namespace, id).await));
         }
-        let node = shards.nodes().find(home.incarnation).await?;
+        let Some(node) = shards.nodes().find(home.incarnation).await? else {
+            return Ok(None);
+        };
         let name = node.name.clone();
         match shards.release_there(node, home.shard, app, namespace, id).await {
-            Ok(released) => Some(released),
+            Ok(released) => Ok(Some(released)),
             Err(error) => {
                 tracing::warn!(node = %name, %error, "a socket is taken from a node that does not answer");
-                None
+                Ok(None)
             }
         }
     }

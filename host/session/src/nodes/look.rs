@@ -17,7 +17,8 @@ impl Nodes {
             match self.round().await {
                 Ok(()) => {
                     // Two rounds less than what others wait: rather one check too many than one too few.
-                    if renewed.elapsed() + 2 * RENEWAL > LEASE {
+                    if cluster.lapsed.swap(false, Ordering::AcqRel) || renewed.elapsed() + 2 * RENEWAL > LEASE
+                    {
                         tracing::warn!(away = ?renewed.elapsed(), "this node may have been taken for dead: it looks after its sockets");
                         lapsed();
                     }
@@ -38,12 +39,22 @@ impl Nodes {
             return Ok(());
         };
         let value = serde_json::to_vec(&self.own()).unwrap_or_default();
-        let change = Change {
+        let last = *cluster.lease.lock();
+        let mut change = Change {
             key: key(self.0.incarnation),
             value: Some(value.into()),
-            condition: Condition::Always,
+            condition: last.map_or(Condition::Always, Condition::Revision),
         };
-        cluster.backplane.write(BUCKET, vec![change]).await.map(drop)
+        let written = match cluster.backplane.write(BUCKET, vec![change.clone()]).await {
+            Err(Error::Conflict { .. }) => {
+                cluster.lapsed.store(true, Ordering::Release);
+                change.condition = Condition::Always;
+                cluster.backplane.write(BUCKET, vec![change]).await?
+            }
+            written => written?,
+        };
+        *cluster.lease.lock() = written.first().copied();
+        Ok(())
     }
 
     /// One renewal and one look.

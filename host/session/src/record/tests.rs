@@ -10,6 +10,7 @@ fn check(progress: (u64, u64, u64), offset: Option<u64>, expected: Option<u64>) 
         sent,
         through,
         confirmed: 0,
+        forgotten: 0,
     };
     let token = offset.map(|offset| Position { epoch: EPOCH, offset }.to_string());
     let resumed = progress.resume(token.as_deref());
@@ -28,6 +29,8 @@ fn where_a_client_goes_on() {
     check((10, 40, 90), Some(40), Some(90)); // it has all: idle for hours
     check((10, 40, 90), Some(30), Some(30)); // it missed some
     check((10, 40, 40), Some(60), Some(60)); // the record is older than what it received
+    check((10, 0, 90), Some(5), Some(90)); // the offset is an earlier socket's, and so:
+    check((10, 40, 90), Some(5), Some(10));
 }
 
 #[test]
@@ -39,13 +42,35 @@ fn where_a_client_goes_on_that_does_not_say_what_it_has() {
             sent,
             through,
             confirmed,
+            forgotten: 0,
         };
-        progress.resume_unsaid().offset
+        progress.resume_unsaid().unwrap().offset
     };
     assert_eq!(resumed((10, 0, 90, 0)), 90, "nothing was ever meant for it");
     assert_eq!(resumed((10, 40, 90, 0)), 10, "it has proved nothing");
     assert_eq!(resumed((10, 40, 90, 30)), 30, "what came after its last pong");
     assert_eq!(resumed((10, 40, 90, 40)), 90, "it has all");
+}
+
+#[test]
+fn what_was_missed_before_rooms_were_forgotten_cannot_be_told() {
+    let progress = Progress {
+        epoch: EPOCH,
+        born: 10,
+        sent: 60,
+        through: 90,
+        confirmed: 30,
+        forgotten: 50,
+    };
+    let resumed = |offset| {
+        let token = Position { epoch: EPOCH, offset }.to_string();
+        progress.resume(Some(&token)).map(|position| position.offset)
+    };
+    assert_eq!(resumed(40), None);
+    assert_eq!(resumed(50), Some(50));
+    assert_eq!(resumed(60), Some(90));
+    assert_eq!(progress.resume(None), None);
+    assert_eq!(progress.resume_unsaid(), None);
 }
 
 #[test]
@@ -56,6 +81,7 @@ fn another_log_or_nonsense_is_not_resumed() {
         sent: 1,
         through: 1,
         confirmed: 1,
+        forgotten: 0,
     };
     let other = Position {
         epoch: Epoch(8),
@@ -86,6 +112,7 @@ fn stored_and_read() {
             sent: 2,
             through: 3,
             confirmed: 2,
+            forgotten: 4,
         },
         token: Some("/\0token".into()),
     };
