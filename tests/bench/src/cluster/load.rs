@@ -114,7 +114,7 @@ impl Crowd {
         let (elapsed, later) = (begun.elapsed(), stack.used()?);
         let deliveries = self.shared.deliveries.get() - before;
         self.shared.speak(None);
-        self.shared.quiet().await?;
+        self.shared.quiet().await.with_context(|| stack.failures())?;
         Ok(Figures {
             deliveries,
             elapsed,
@@ -265,10 +265,11 @@ async fn speak_on(shared: &Shared, client: &mut Client, number: usize) -> anyhow
         }
         tokio::select! {
             () = room.turn.notified() => {}
-            _ = beat.tick(), if shared.keeps_beat(number) => {
+            // Asked again: the beat may have ended in this very moment, and what is said then is nobody's.
+            _ = beat.tick(), if shared.keeps_beat(number) => if shared.keeps_beat(number) {
                 room.said.set(room.said.get() + 1);
                 client.emit(&event).await?;
-            }
+            },
             // Heartbeats.
             heard = client.events() => drop(heard?),
         }

@@ -97,6 +97,21 @@ impl Stack {
         })
     }
 
+    /// What our nodes counted that ought not to have been: a call that ran into a limit was not accepted, and its
+    /// message is not missing.
+    pub(crate) fn failures(&self) -> String {
+        let of_node = |node: &Node| {
+            let (_, metrics) = get(&node.admin, "/metrics").unwrap_or_default();
+            let told = metrics.lines().filter(|line| {
+                let call = line.starts_with("wakeline_calls_total") && !line.contains("outcome=\"ok\"");
+                call || line.starts_with("wakeline_overflows_total") || line.starts_with("wakeline_nats_")
+            });
+            format!("{}: {}", node.name, told.collect::<Vec<_>>().join("; "))
+        };
+        let nodes: Vec<_> = self.ours.iter().map(of_node).collect();
+        format!("not everything was heard. {}", nodes.join(". "))
+    }
+
     fn start_ours(&mut self, nodes: usize, place: &Place, directory: &Path) -> anyhow::Result<()> {
         self.app = "bench";
         let servers = self.nats.as_ref().map_or(&[][..], |nats| &nats.servers);
