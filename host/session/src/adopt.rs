@@ -30,6 +30,7 @@ impl Hub {
     pub(crate) async fn adopt(&self, app: &Rc<AppEntry>, epoch: Epoch) -> Result<(), Error> {
         let (bucket, shards) = (bucket(&app.name), self.0.shards.count());
         let mut after: Option<String> = None;
+        let mut unsettled = Ok(());
         loop {
             let keys = self
                 .0
@@ -37,7 +38,7 @@ impl Hub {
                 .keys(&bucket, "", after.as_deref(), PAGE_RECORDS)
                 .await?;
             let Some(last) = keys.last().cloned() else {
-                return Ok(());
+                return unsettled;
             };
             let mine = keys
                 .into_iter()
@@ -52,7 +53,11 @@ impl Hub {
                 if let Some(record) = Record::decode(&value.bytes) {
                     let revision = value.revision;
                     let found = Claimed { record, revision };
-                    self.adopt_one(app, epoch, id, found).await?;
+                    match self.adopt_one(app, epoch, id, found).await {
+                        // Its turn comes again; the others' comes first.
+                        Err(error @ Error::Conflict { .. }) => unsettled = Err(error),
+                        adopted => adopted?,
+                    }
                 }
             }
             after = Some(last);
@@ -81,8 +86,8 @@ impl Hub {
         };
         let revisions = match self.0.backplane.write(&bucket(&app.name), vec![change]).await {
             Ok(revisions) => revisions,
-            // A client that came back first.
-            Err(Error::Conflict { .. }) => return Ok(()),
+            // A client that came back first. Or its home, back to life for a moment, perhaps for a last one.
+            Err(Error::Conflict { .. }) => return self.check_housed(app, &id).await,
             Err(error) => {
                 tracing::warn!(app = %app.name, socket = %id, %error, "a socket may not have been taken in");
                 tokio::task::spawn_local(self.clone().look_after(app.clone(), id.into()));
@@ -93,6 +98,19 @@ impl Hub {
             self.take_in(app, epoch, &id, Claimed { record, revision });
         }
         Ok(())
+    }
+
+    /// An error if a socket's record names a home that is dead: it is to be looked at again.
+    async fn check_housed(&self, app: &AppEntry, id: &str) -> Result<(), Error> {
+        let value = self.0.backplane.get(&bucket(&app.name), id).await?;
+        let Some(record) = value.and_then(|value| Record::decode(&value.bytes)) else {
+            return Ok(());
+        };
+        let home = record.home.incarnation;
+        if home == self.0.home.incarnation || self.0.shards.nodes().find(home).await?.is_some() {
+            return Ok(());
+        }
+        Err(Error::Conflict { key: id.to_owned() })
     }
 
     /// Keeps a socket of ours that has no connection, until its client comes or its window has passed.
@@ -118,32 +136,37 @@ impl Hub {
         });
     }
 
-    /// Adopts whenever a node is gone, for as long as this core runs.
-    pub(crate) async fn adopt_when_nodes_go(self, app: Rc<AppEntry>) {
+    /// Adopts now and whenever a node is gone, for as long as this core runs.
+    pub(crate) async fn keep_adopting(self, app: Rc<AppEntry>) {
         let Some(mut changes) = self.0.shards.nodes().changes() else {
             return;
         };
-        let (mut known, mut again) = (self.others(), false);
+        let mut known = self.others();
+        let mut again = self.adopt_all(&app).await;
         loop {
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { return },
                 () = sleep(RETRY), if again => {}
             }
             let before = std::mem::replace(&mut known, self.others());
-            if !again && before.iter().all(|node| known.contains(node)) {
-                continue;
-            }
-            again = false;
-            let epoch = self.with(|state, _| match state.line(&app.name).log {
-                Log::Open { epoch, .. } => Some(epoch),
-                Log::Closed | Log::Opening(_) => None,
-            });
-            let Some(epoch) = epoch else { continue };
-            if let Err(error) = self.adopt(&app, epoch).await {
-                tracing::warn!(app = %app.name, %error, "a dead node's sockets are not taken over yet; trying again");
-                again = true;
+            if again || before.iter().any(|node| !known.contains(node)) {
+                again = self.adopt_all(&app).await;
             }
         }
+    }
+
+    /// Answers whether it has to be done again.
+    async fn adopt_all(&self, app: &Rc<AppEntry>) -> bool {
+        let epoch = self.with(|state, _| match state.line(&app.name).log {
+            Log::Open { epoch, .. } => Some(epoch),
+            Log::Closed | Log::Opening(_) => None,
+        });
+        let Some(epoch) = epoch else { return true };
+        let adopted = self.adopt(app, epoch).await;
+        if let Err(error) = &adopted {
+            tracing::warn!(app = %app.name, %error, "a dead node's sockets are not all taken over yet; trying again");
+        }
+        adopted.is_err()
     }
 
     fn others(&self) -> Vec<u64> {

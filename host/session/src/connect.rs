@@ -182,8 +182,11 @@ impl Hub {
         let start = opened?;
         self.0.shards.line_opened(&app.name);
         if app.settings.recovery.is_some() {
-            tokio::task::spawn_local(self.clone().adopt_when_nodes_go(app.clone()));
-            self.adopt(app, start.epoch).await?;
+            if self.0.shards.nodes().is_cluster() {
+                tokio::task::spawn_local(self.clone().keep_adopting(app.clone()));
+            } else {
+                self.adopt(app, start.epoch).await?;
+            }
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use backplane::Error;
+use engineio::Packet;
 use router::{Delivery, DisconnectReason, Epoch, Position, Replayed, Room, replay};
 use socketio::encode;
 use tokio::{sync::oneshot, time::timeout};
@@ -14,6 +15,7 @@ use tokio::{sync::oneshot, time::timeout};
 use crate::{
     AppEntry, Hub,
     connect::send_connect,
+    session::size,
     socket::{Phase, Socket},
     state::{SessionKey, SocketKey, State, Task},
 };
@@ -36,7 +38,18 @@ struct Replay {
     seen: u64,
     /// Membership changes after this one are applied by live delivery.
     live_from: u64,
+    /// What goes out in one piece with the CONNECT. `None`: the client has had its CONNECT.
+    held: Option<Vec<Packet>>,
 }
+
+/// As much as goes before the CONNECT, as the reference server has it.
+///
+/// Stock clients keep what comes before their CONNECT, and count it as received only then; if the connection dies in
+/// between, they hear it twice after the next recovery. So it must arrive with the CONNECT or not at all: in one poll,
+/// in one write. Where more was missed, the CONNECT goes first.
+const HELD_BYTES_MAX: usize = 32 * 1024;
+/// A poll's answer has 16 packets.
+const HELD_PACKETS_MAX_POLLING: usize = 15;
 
 impl Hub {
     /// Sends what was missed since `from`, then goes live. False if the log does not reach back so far, or the socket is
@@ -69,18 +82,29 @@ impl Hub {
                 received: from.offset,
                 seen,
                 live_from,
+                held: Some(Vec::new()),
             })
         }) else {
             return Ok(false);
         };
+        match self.follow_up(app, from.epoch, &mut replay).await {
+            // The client knows already that it is recovered: it has to come again, to hear that it is not.
+            Ok(false) if replay.held.is_none() => Err(Error::Unavailable(
+                "the log moved on while it was replayed".into(),
+            )),
+            outcome => outcome,
+        }
+    }
+
+    async fn follow_up(&self, app: &Rc<AppEntry>, epoch: Epoch, replay: &mut Replay) -> Result<bool, Error> {
         loop {
             // A slow client slows its own replay, and holds no more of it in memory than the app allows.
-            poll_fn(|cx| self.with(|state, _| state.poll_room(session, cx))).await;
+            poll_fn(|cx| self.with(|state, _| state.poll_room(replay.session, cx))).await;
             if self.with(|state, now| replay.finish(state, &app.name, now)) {
                 return Ok(true);
             }
             let after = Position {
-                epoch: from.epoch,
+                epoch,
                 offset: replay.cursor,
             };
             let page = match self.0.backplane.read(&app.name, after, PAGE_ENTRIES).await {
@@ -174,10 +198,7 @@ impl Replay {
                 Replayed::Emit(data) => {
                     socket.progress.sent = position.offset;
                     let packets = encode::event(&namespace, data, None, Some(&position.to_string()));
-                    if let Some(session) = state.sessions.get_mut(self.session) {
-                        session.send(&packets, now);
-                    }
-                    state.settle(self.session, now);
+                    self.give(state, packets, now);
                 }
             }
             self.cursor = position.offset;
@@ -202,18 +223,45 @@ impl Replay {
         true
     }
 
+    /// Sends an event, or keeps it for the CONNECT.
+    fn give(&mut self, state: &mut State, packets: Vec<Packet>, now: Instant) {
+        let Some(session) = state.sessions.get_mut(self.session) else {
+            return;
+        };
+        if let Some(held) = &mut self.held {
+            held.extend(packets);
+            let packets_max = if session.is_polling() {
+                HELD_PACKETS_MAX_POLLING
+            } else {
+                usize::MAX
+            };
+            let bytes: usize = held.iter().map(size).sum();
+            if held.len() <= packets_max && bytes <= HELD_BYTES_MAX {
+                return;
+            }
+            let held = self.held.take().unwrap_or_default();
+            send_connect(state, self.session, self.key);
+            if let Some(session) = state.sessions.get_mut(self.session) {
+                session.send(&held, now);
+            }
+        } else {
+            session.send(&packets, now);
+        }
+        state.settle(self.session, now);
+    }
+
     /// Goes live if nothing is left to send.
-    fn finish(&self, state: &mut State, app: &Arc<str>, now: Instant) -> bool {
+    fn finish(&mut self, state: &mut State, app: &Arc<str>, now: Instant) -> bool {
         if self.cursor < state.line(app).position().1 {
             return false;
         }
-        finish(state, self.session, self.key, now);
+        finish(state, self.session, self.key, self.held.take(), now);
         true
     }
 }
 
-/// Caught up: live from here, and the client is told.
-fn finish(state: &mut State, session: SessionKey, key: SocketKey, now: Instant) {
+/// Caught up: live from here, and the client is told, if it was not yet, with what was held.
+fn finish(state: &mut State, session: SessionKey, key: SocketKey, held: Option<Vec<Packet>>, now: Instant) {
     let Some(socket) = state.sockets.get_mut(key) else {
         return;
     };
@@ -230,7 +278,12 @@ fn finish(state: &mut State, session: SessionKey, key: SocketKey, now: Instant) 
     }
     if state.sessions.contains_key(session) {
         socket.phase = Phase::Live { session };
-        send_connect(state, session, key);
+        if let Some(held) = held {
+            if let Some(session) = state.sessions.get_mut(session) {
+                session.send(&held, now);
+            }
+            send_connect(state, session, key);
+        }
         state.settle(session, now);
     } else if let Some(recovery) = socket.app.settings.recovery {
         state.put_away(key, now + recovery.window, DisconnectReason::TransportError);

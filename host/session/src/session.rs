@@ -85,6 +85,11 @@ impl Session {
         }
     }
 
+    /// Whether what is sent waits for the client's next poll.
+    pub(crate) fn is_polling(&self) -> bool {
+        matches!(&self.link, Link::Engine(engine) if engine.transport() == Transport::Polling)
+    }
+
     /// Whether a volatile packet would go out now.
     pub(crate) fn is_writable(&self) -> bool {
         let idle = self
@@ -216,7 +221,7 @@ fn push(outbox: &mut Option<Outbox>, frame: Outgoing) {
     }
 }
 
-fn size(packet: &Packet) -> usize {
+pub(crate) fn size(packet: &Packet) -> usize {
     match packet {
         Packet::Text(bytes) | Packet::Binary(bytes) => bytes.len(),
     }
