@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_nats::{
-    Client, ConnectErrorKind, ConnectOptions, Event,
+    Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr,
     jetstream::{self, Context, context::RequestErrorKind},
 };
 use tokio::{
@@ -80,7 +80,7 @@ async fn establish(config: NatsConfig) -> Result<(Inner, ServerInfo), ConnectErr
     };
     let jetstream = context(&control);
     check_jetstream(&jetstream, &config, &info.server_name).await?;
-    let streams = Streams::make(&jetstream, &config, info.connect_urls.len()).await?;
+    let streams = Streams::make(&jetstream, &config).await?;
     let server = ServerInfo {
         advice: ServerInfo::advice(&info.version),
         name: info.server_name,
@@ -102,7 +102,7 @@ async fn establish(config: NatsConfig) -> Result<(Inner, ServerInfo), ConnectErr
     let inner = Inner::start(Arc::new(link))
         .await
         .map_err(|error| ConnectError::Unreachable {
-            servers: config.servers,
+            servers: without_user(&config.servers),
             cause: error.to_string(),
         })?;
     Ok((inner, server))
@@ -121,7 +121,7 @@ async fn check_jetstream(context: &Context, config: &NatsConfig, server: &str) -
         Ok(_) => Err(none()),
         Err(error) if error.kind() == RequestErrorKind::NoResponders => Err(none()),
         Err(error) => Err(ConnectError::Unreachable {
-            servers: config.servers.clone(),
+            servers: without_user(&config.servers),
             cause: format!("JetStream does not answer: {error}"),
         }),
     }
@@ -138,6 +138,12 @@ async fn open(
         let loaded = options.credentials_file(path).await;
         options = loaded.map_err(|error| ConnectError::Invalid(format!("{}: {error}", path.display())))?;
     }
+    let servers: Vec<String> = config
+        .servers
+        .split(',')
+        .map(|url| url.trim().to_owned())
+        .collect();
+    options = with_user(options, &servers);
     let first = AtomicBool::new(true);
     let leaving = Arc::new(Notify::new());
     let leaves = Arc::clone(&leaving);
@@ -159,11 +165,6 @@ async fn open(
         }
         std::future::ready(())
     };
-    let servers: Vec<String> = config
-        .servers
-        .split(',')
-        .map(|url| url.trim().to_owned())
-        .collect();
     let connected = options
         .name(format!("wakeline {role}"))
         .ping_interval(PING_INTERVAL)
@@ -175,7 +176,7 @@ async fn open(
         .connect(servers)
         .await;
     let client = connected.map_err(|error| {
-        let (servers, cause) = (config.servers.clone(), error.to_string());
+        let (servers, cause) = (without_user(&config.servers), error.to_string());
         match error.kind() {
             ConnectErrorKind::ServerParse => ConnectError::Invalid(format!("{servers}: {cause}")),
             ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
@@ -186,6 +187,34 @@ async fn open(
     })?;
     tokio::spawn(leave(client.clone(), leaving));
     Ok(client)
+}
+
+/// The library does not read what a URL says of the user: `nats://user:password@host` or `nats://token@host`.
+fn with_user(options: ConnectOptions, servers: &[String]) -> ConnectOptions {
+    let parsed = servers.iter().filter_map(|url| url.parse::<ServerAddr>().ok());
+    let Some(url) = parsed.into_iter().find(|url| url.username().is_some()) else {
+        return options;
+    };
+    match (url.username(), url.password()) {
+        (Some(user), Some(password)) => options.user_and_password(user.to_owned(), password.to_owned()),
+        (Some(token), None) => options.token(token.to_owned()),
+        (None, _) => options,
+    }
+}
+
+/// The servers as they may be logged.
+fn without_user(servers: &str) -> String {
+    let shown = servers
+        .split(',')
+        .map(|url| match (url.find("//"), url.rfind('@')) {
+            (Some(scheme), Some(at)) if at > scheme => {
+                let (scheme, host) = (url.get(..scheme + 2), url.get(at + 1..));
+                format!("{}{}", scheme.unwrap_or_default(), host.unwrap_or_default())
+            }
+            (None, Some(at)) => url.get(at + 1..).unwrap_or_default().to_owned(),
+            _ => url.to_owned(),
+        });
+    shown.collect::<Vec<_>>().join(",")
 }
 
 /// Leaves a server that is about to stop, rather than be thrown out with everybody else; if there is another one.

@@ -7,6 +7,7 @@ use async_nats::jetstream::{
 };
 use backplane::Error;
 use parking_lot::Mutex;
+use tokio::time::sleep;
 
 use crate::{ConnectError, NatsConfig, names::Names};
 
@@ -21,11 +22,7 @@ pub(crate) struct Streams {
 
 impl Streams {
     /// Looks how many copies there may be, by making the first stream.
-    pub(crate) async fn make(
-        context: &Context,
-        config: &NatsConfig,
-        servers: usize,
-    ) -> Result<Self, ConnectError> {
+    pub(crate) async fn make(context: &Context, config: &NatsConfig) -> Result<Self, ConnectError> {
         let mut streams = Self {
             names: Names::new(&config.prefix, config.partitions),
             replicas: config.replicas,
@@ -33,7 +30,7 @@ impl Streams {
             log_age: Mutex::new(config.log_age),
         };
         if config.replicas == 0 {
-            streams.replicas = streams.choose_replicas(context, servers).await?;
+            streams.replicas = streams.choose_replicas(context).await?;
         }
         for wanted in streams.all() {
             let stream = wanted.name.clone();
@@ -56,23 +53,21 @@ impl Streams {
     }
 
     /// As many as streams that are there have; three if the cluster has the servers; else one.
-    async fn choose_replicas(&mut self, context: &Context, servers: usize) -> Result<u8, ConnectError> {
+    async fn choose_replicas(&mut self, context: &Context) -> Result<u8, ConnectError> {
         let blobs = self.names.blob_stream();
         if let Ok(found) = context.get_stream(&blobs).await {
             return Ok(found.cached_info().config.num_replicas as u8);
         }
-        // Only an attempt tells: servers known may be without JetStream, or down.
-        if servers >= 3 {
-            self.replicas = 3;
-            match self.ensure(context, self.blobs()).await {
-                Ok(_) => return Ok(3),
-                Err(EnsureError::TooFewServers(cause)) => {
-                    tracing::warn!(%cause, "nats: no three servers for three copies, so one copy");
-                }
-                Err(EnsureError::Other(cause)) => return Err(ConnectError::Stream { stream: blobs, cause }),
+        // Only an attempt tells: servers may be without JetStream, down, or not advertised.
+        self.replicas = 3;
+        match self.ensure(context, self.blobs()).await {
+            Ok(_) => Ok(3),
+            Err(EnsureError::TooFewServers(cause)) => {
+                tracing::info!(%cause, "nats: no three servers for three copies, so one copy");
+                Ok(1)
             }
+            Err(EnsureError::Other(cause)) => Err(ConnectError::Stream { stream: blobs, cause }),
         }
-        Ok(1)
     }
 
     fn all(&self) -> Vec<Config> {
@@ -174,11 +169,23 @@ impl Streams {
 }
 
 async fn create(context: &Context, wanted: Config) -> Result<Info, EnsureError> {
-    // Creating what another node has just created alike is no error.
-    let created = context.create_stream(wanted).await;
-    match created {
-        Ok(stream) => Ok(stream.cached_info().clone()),
-        Err(error) => Err(explain(&error)),
+    let name = wanted.name.clone();
+    // Of several nodes that make one stream at once, old clusters answer one, if that: the others look for it.
+    let appears = async {
+        loop {
+            sleep(LOOK).await;
+            if let Ok(found) = context.get_stream(&name).await {
+                return found.cached_info().clone();
+            }
+        }
+    };
+    tokio::select! {
+        // Creating what another node has just created alike is no error.
+        created = context.create_stream(wanted) => match created {
+            Ok(stream) => Ok(stream.cached_info().clone()),
+            Err(error) => Err(explain(&error)),
+        },
+        found = appears => Ok(found),
     }
 }
 
@@ -209,5 +216,7 @@ fn is_missing(kind: &GetStreamErrorKind) -> bool {
     matches!(kind, GetStreamErrorKind::JetStream(answer) if answer.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
+/// Between two looks for a stream that is being made.
+const LOOK: Duration = Duration::from_millis(300);
 /// How long a key, and our own retries, are known. Servers hold every id of it in memory.
 const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);

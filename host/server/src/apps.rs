@@ -103,6 +103,11 @@ impl Tenant {
         Arc::clone(&self.version.read())
     }
 
+    /// Of the component that is live.
+    pub(crate) fn digest(&self) -> String {
+        self.version().component.digest().to_string()
+    }
+
     pub(crate) fn replace(&self, version: Arc<Version>) {
         *self.version.write() = version;
     }

@@ -18,20 +18,12 @@ use crate::{
     admin::emit,
     config::{Cluster, Config},
     metrics::NodeNumber,
-    rooms,
 };
 
 /// What a node of a cluster has that a lone one has not.
 pub(crate) struct Joined {
     pub(crate) nats: Nats,
     pub(crate) peering: Arc<Peering>,
-}
-
-/// The parts of it that the cores are made of.
-pub(crate) struct Joining {
-    pub(crate) joined: Joined,
-    pub(crate) nodes: Nodes,
-    pub(crate) listeners: Vec<std::net::TcpListener>,
 }
 
 const RETRY_MIN: Duration = Duration::from_secs(1);
@@ -41,15 +33,23 @@ const EMITS_AT_ONCE: usize = 64;
 const KEY_BUCKET: &str = "cluster";
 const KEY: &str = "key";
 
-/// Connects to NATS, for as long as that takes, and takes a lease.
-pub(crate) async fn join(config: &Config, cluster: &Cluster) -> Result<Joining, BuildError> {
-    let (listeners, listen) = rooms::bind(cluster.listen, config.cores.get())?;
+/// Connects to NATS, for as long as that takes.
+pub(crate) async fn join(cluster: &Cluster) -> Result<Joined, BuildError> {
     let nats = connect(cluster).await?;
-    let failed = |error: Error| BuildError::Start(format!("NATS: {error}"));
-    let backplane: Arc<dyn Backplane> = Arc::new(nats.clone());
-    let key = ClusterKey::new(cluster_key(&*backplane).await.map_err(failed)?);
+    let key = ClusterKey::new(cluster_key(&nats).await.map_err(failed)?);
     let peering = Arc::new(Peering::new(key));
-    let wire = Arc::new(PeerWire::new(Arc::clone(&peering)));
+    Ok(Joined { nats, peering })
+}
+
+/// Takes the lease: from now on other nodes send requests to `listen`. `apps`: names and digests.
+pub(crate) async fn take_lease(
+    config: &Config,
+    cluster: &Cluster,
+    joined: &Joined,
+    listen: SocketAddr,
+    apps: BTreeMap<String, String>,
+) -> Result<Nodes, BuildError> {
+    let wire = Arc::new(PeerWire::new(Arc::clone(&joined.peering)));
     let own = Node {
         incarnation: Nodes::draw(),
         name: config.node.clone(),
@@ -57,16 +57,16 @@ pub(crate) async fn join(config: &Config, cluster: &Cluster) -> Result<Joining, 
             .advertise
             .clone()
             .unwrap_or_else(|| advertised(listen, &cluster.nats)),
-        apps: BTreeMap::new(),
+        apps,
         draining: false,
+        gone: false,
     };
-    let nodes = Nodes::join(backplane, wire, own).await.map_err(failed)?;
-    let joined = Joined { nats, peering };
-    Ok(Joining {
-        joined,
-        nodes,
-        listeners,
-    })
+    let backplane = Arc::new(joined.nats.clone());
+    Nodes::join(backplane, wire, own).await.map_err(failed)
+}
+
+fn failed(error: Error) -> BuildError {
+    BuildError::Start(format!("NATS: {error}"))
 }
 
 async fn connect(cluster: &Cluster) -> Result<Nats, BuildError> {
@@ -152,7 +152,6 @@ fn advertised(listen: SocketAddr, nats: &str) -> String {
 /// What a node of a cluster does beside serving, on the node's own runtime, until that ends.
 pub(crate) fn spawn(handle: &Handle) {
     let Some(joined) = &handle.0.joined else { return };
-    handle.tell_versions();
     let (nodes, shards) = (handle.nodes().clone(), handle.0.shards.clone());
     tokio::spawn(nodes.keep(move || reassert(&shards)));
     tokio::spawn(compare_versions(handle.clone()));
@@ -211,7 +210,9 @@ async fn take_emits(handle: Handle, nats: Nats) {
     let handle = &handle;
     let each = emits.for_each_concurrent(EMITS_AT_ONCE, async |asked| {
         let answer = emit::from_nats(handle, &asked.app, &asked.payload).await;
-        asked.answer(answer.to_string().into()).await;
+        if let Err(error) = asked.answer(answer.to_string().into()).await {
+            tracing::debug!(%error, "an answer did not reach the program that emitted");
+        }
     });
     each.await;
 }

@@ -93,6 +93,7 @@ pub(crate) const SETTINGS: &[&str] = &[
     "nats_replicas",
     "cluster_listen",
     "cluster_advertise",
+    "client",
     "tls_cert",
     "tls_key",
     "trusted_proxy",
@@ -134,7 +135,7 @@ impl Config {
             trusted_proxies: list(&proxies),
             apps: apps.to_vec(),
             app_at_root: false,
-            client_dir: None,
+            client_dir: layers.path("client"),
             cores: layers
                 .parse("cores", "a number of threads, at least 1")?
                 .unwrap_or_else(all_cores),

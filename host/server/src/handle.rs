@@ -99,11 +99,10 @@ impl Handle {
 
     /// Puts what this node runs into its lease: others hear of it with the next renewal.
     pub(crate) fn tell_versions(&self) {
-        let digest = |tenant: &Arc<Tenant>| tenant.version().component.digest().to_string();
         let apps = self.tenants();
         let apps = apps
             .iter()
-            .map(|tenant| (tenant.name.to_string(), digest(tenant)))
+            .map(|tenant| (tenant.name.to_string(), tenant.digest()))
             .collect();
         self.nodes().update(|node| node.apps = apps);
     }

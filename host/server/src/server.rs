@@ -14,7 +14,10 @@ use backplane::Backplane;
 use futures_util::future::join_all;
 use parking_lot::RwLock;
 use session::{Nodes, Shards};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    runtime::Runtime,
+    sync::{mpsc, oneshot},
+};
 
 use crate::{
     BuildError, Config, Handle, Stop,
@@ -30,7 +33,7 @@ use crate::{
 
 /// A node, built and bound, that does not serve yet.
 pub struct Server {
-    runtime: tokio::runtime::Runtime,
+    runtime: Runtime,
     cores: Vec<Core>,
     handle: Handle,
     listen: SocketAddr,
@@ -59,11 +62,11 @@ impl Server {
         let runtime = rooms::small_runtime()?;
         let transport = rooms::transport_config(config)?;
         let dirs = rooms::load_dirs(config)?;
-        // Before the store: a port that is taken mostly means that the store is, too.
-        let (listeners, listen) = rooms::bind(config.listen, config.cores.get())?;
-        let (backplane, nodes, joined, peer_listeners) = open(config, &runtime)?;
+        // Before the store: a port that is taken mostly means that the store is, too. Bound last, so that nobody waits
+        // at a port where nothing is served yet.
+        rooms::check_listen(config.listen)?;
+        let (backplane, joined) = open(config, &runtime)?;
         let engine = rooms::engine(config)?;
-        let (shards, inboxes) = Shards::new(config.cores.get(), nodes);
         let mut tenants = BTreeMap::new();
         for dir in &dirs {
             let version = runtime.block_on(Version::load(dir, &engine, config.cores.get()))?;
@@ -75,6 +78,9 @@ impl Server {
             let tenant = Arc::new(tenant.map_err(|error| BuildError::Start(error.to_string()))?);
             tenants.insert(Arc::clone(&tenant.name), tenant);
         }
+        let (listeners, listen) = rooms::bind(config.listen, config.cores.get())?;
+        let (nodes, peer_listeners) = meet(config, &runtime, joined.as_ref(), &tenants)?;
+        let (shards, inboxes) = Shards::new(config.cores.get(), nodes);
         let (commands, receivers): (Vec<_>, Vec<_>) =
             (0..config.cores.get()).map(|_| mpsc::unbounded_channel()).unzip();
         let parts = listeners.into_iter().zip(inboxes).zip(receivers).enumerate();
@@ -160,26 +166,34 @@ impl Server {
     }
 }
 
-type Opened = (
-    Arc<dyn Backplane>,
-    Nodes,
-    Option<Joined>,
-    Vec<std::net::TcpListener>,
-);
+type Opened = (Arc<dyn Backplane>, Option<Joined>);
 
-/// The backplane: NATS and the other nodes, or this node's own.
-fn open(config: &Config, runtime: &tokio::runtime::Runtime) -> Result<Opened, BuildError> {
-    match &config.cluster {
-        None => {
-            let backplane = rooms::open_backplane(config.data.as_deref())?;
-            Ok((backplane, Nodes::alone(), None, Vec::new()))
-        }
-        Some(cluster) => {
-            let joining = runtime.block_on(cluster::join(config, cluster))?;
-            let backplane = Arc::new(joining.joined.nats.clone());
-            Ok((backplane, joining.nodes, Some(joining.joined), joining.listeners))
-        }
-    }
+/// The backplane: NATS, or this node's own.
+fn open(config: &Config, runtime: &Runtime) -> Result<Opened, BuildError> {
+    let Some(cluster) = &config.cluster else {
+        return Ok((rooms::open_backplane(config.data.as_deref())?, None));
+    };
+    rooms::check_listen(cluster.listen)?;
+    let joined = runtime.block_on(cluster::join(cluster))?;
+    Ok((Arc::new(joined.nats.clone()), Some(joined)))
+}
+
+/// The other nodes, if there are any, and what listens for them.
+fn meet(
+    config: &Config,
+    runtime: &Runtime,
+    joined: Option<&Joined>,
+    tenants: &BTreeMap<Arc<str>, Arc<Tenant>>,
+) -> Result<(Nodes, Vec<std::net::TcpListener>), BuildError> {
+    let (Some(cluster), Some(joined)) = (&config.cluster, joined) else {
+        return Ok((Nodes::alone(), Vec::new()));
+    };
+    let (listeners, listen) = rooms::bind(cluster.listen, config.cores.get())?;
+    let apps = tenants
+        .iter()
+        .map(|(name, tenant)| (name.to_string(), tenant.digest()));
+    let lease = cluster::take_lease(config, cluster, joined, listen, apps.collect());
+    Ok((runtime.block_on(lease)?, listeners))
 }
 
 type BoundAdmin = (std::net::TcpListener, SocketAddr, Arc<Admin>);

@@ -4,10 +4,10 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 use backplane::{Change, Condition, Error};
 use futures_util::{StreamExt, stream};
 use router::{DisconnectReason, Epoch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    AppEntry, Hub,
+    AppEntry, Hub, ids,
     line::Log,
     record::{Record, bucket},
     recover::{Claimed, install},
@@ -22,6 +22,10 @@ const READS_AT_ONCE: usize = 32;
 const FORGET_PAUSE: Duration = Duration::from_secs(1);
 /// Until what failed is tried again.
 const RETRY: Duration = Duration::from_secs(3);
+/// By then all nodes agree on who has died.
+const SETTLED: Duration = Duration::from_secs(12);
+/// At least this long between two looks for what no death explains.
+const SWEEP: Duration = Duration::from_mins(5);
 
 impl Hub {
     /// Takes in the sockets that no living node has: away, their window begun anew, so that those that do not come back
@@ -29,6 +33,7 @@ impl Hub {
     /// are told apart by the records' revisions.
     pub(crate) async fn adopt(&self, app: &Rc<AppEntry>, epoch: Epoch) -> Result<(), Error> {
         let (bucket, shards) = (bucket(&app.name), self.0.shards.count());
+        let nodes = self.0.shards.nodes();
         let mut after: Option<String> = None;
         let mut unsettled = Ok(());
         loop {
@@ -42,7 +47,7 @@ impl Hub {
             };
             let mine = keys
                 .into_iter()
-                .filter(|id| share(id, shards) == usize::from(self.0.home.shard));
+                .filter(|id| share(id, shards) == usize::from(self.0.home.shard) && nodes.is_chosen(id));
             let mut reads = stream::iter(mine.map(|id| {
                 let value = self.0.backplane.get(&bucket, &id);
                 async move { (id, value.await) }
@@ -75,7 +80,7 @@ impl Hub {
         let nodes = self.0.shards.nodes();
         let Claimed { mut record, revision } = found;
         let home = record.home.incarnation;
-        if home == self.0.home.incarnation || nodes.find(home).await?.is_some() || !nodes.is_chosen(&id) {
+        if home == self.0.home.incarnation || nodes.find(home).await?.is_some() {
             return Ok(());
         }
         record.home = self.0.home;
@@ -141,17 +146,26 @@ impl Hub {
         let Some(mut changes) = self.0.shards.nodes().changes() else {
             return;
         };
-        let mut known = self.others();
-        let mut again = self.adopt_all(&app).await;
+        let nodes = self.0.shards.nodes();
+        let (mut deaths, mut died) = (nodes.deaths(), true);
         loop {
-            tokio::select! {
-                changed = changes.changed() => if changed.is_err() { return },
-                () = sleep(RETRY), if again => {}
-            }
-            let before = std::mem::replace(&mut known, self.others());
-            if again || before.iter().any(|node| !known.contains(node)) {
-                again = self.adopt_all(&app).await;
-            }
+            let pause = match (self.adopt_all(&app).await, died) {
+                (true, _) => RETRY,
+                // Nodes may have disagreed on who lives, each leaving a socket to the other.
+                (false, true) => SETTLED,
+                (false, false) => SWEEP.mul_f32(1.0 + f32::from(ids::random::<1>()[0]) / 255.0),
+            };
+            let due = Instant::now() + pause;
+            died = loop {
+                tokio::select! {
+                    changed = changes.changed() => if changed.is_err() { return },
+                    () = sleep_until(due) => break false,
+                }
+                let before = std::mem::replace(&mut deaths, nodes.deaths());
+                if deaths > before {
+                    break true;
+                }
+            };
         }
     }
 
@@ -167,11 +181,6 @@ impl Hub {
             tracing::warn!(app = %app.name, %error, "a dead node's sockets are not all taken over yet; trying again");
         }
         adopted.is_err()
-    }
-
-    fn others(&self) -> Vec<u64> {
-        let others = self.0.shards.nodes().others();
-        others.iter().map(|node| node.incarnation).collect()
     }
 
     /// Other nodes may have taken this one for dead: every socket's record is written anew, and those that are another

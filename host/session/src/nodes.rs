@@ -7,12 +7,12 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use backplane::{Backplane, Change, Condition, Error, Value};
+use backplane::{Backplane, Error, Value};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -36,6 +36,8 @@ pub struct Node {
     pub apps: BTreeMap<String, String>,
     /// Takes no new sessions.
     pub draining: bool,
+    /// Has left: kept for as long as it takes all others to see it.
+    pub gone: bool,
 }
 
 impl Node {
@@ -82,10 +84,13 @@ struct Cluster {
     lease: Mutex<Option<u64>>,
     /// The lease was found gone, or overwritten: others took this node for dead.
     lapsed: AtomicBool,
+    deaths: AtomicU64,
 }
 
 struct View {
     others: HashMap<u64, Seen>,
+    /// Nodes that have left, since their leases were first seen to say so.
+    gone: HashMap<u64, Instant>,
     /// When all leases were last read.
     looked: Instant,
     /// Incarnations that were looked for in vain, and when.
@@ -118,6 +123,7 @@ impl Nodes {
             address: String::new(),
             apps: BTreeMap::new(),
             draining: false,
+            gone: false,
         };
         Self(Arc::new(Inner {
             incarnation: own.incarnation,
@@ -130,6 +136,7 @@ impl Nodes {
     pub async fn join(backplane: Arc<dyn Backplane>, wire: Arc<dyn Wire>, own: Node) -> Result<Self, Error> {
         let view = View {
             others: HashMap::new(),
+            gone: HashMap::new(),
             looked: Instant::now(),
             unknown: HashMap::new(),
         };
@@ -141,6 +148,7 @@ impl Nodes {
             ready: AtomicBool::new(false),
             lease: Mutex::new(None),
             lapsed: AtomicBool::new(false),
+            deaths: AtomicU64::new(0),
         };
         let nodes = Self(Arc::new(Inner {
             incarnation: own.incarnation,
@@ -250,21 +258,26 @@ impl Nodes {
         }
     }
 
-    /// Gives the lease up: the others take over what this node leaves.
+    /// Gives the lease up: the others take over what this node leaves. It is not deleted, since a lease that came and went
+    /// between two looks of another node would never have been.
     pub async fn leave(&self) -> Result<(), Error> {
-        let Some(cluster) = &self.0.cluster else {
-            return Ok(());
-        };
-        let change = Change {
-            key: key(self.0.incarnation),
-            value: None,
-            condition: Condition::Always,
-        };
-        cluster.backplane.write(BUCKET, vec![change]).await.map(drop)
+        self.update(|node| node.gone = true);
+        self.renew().await
+    }
+
+    /// Counts what may have left sockets without a home: nodes that died or left, and times in which that could not be seen.
+    pub(crate) fn deaths(&self) -> u64 {
+        self.0
+            .cluster
+            .as_ref()
+            .map_or(0, |cluster| cluster.deaths.load(Ordering::Acquire))
     }
 
     fn seen(&self, incarnation: u64, value: &Value) -> Option<Arc<Node>> {
         let node: Arc<Node> = Arc::new(serde_json::from_slice(&value.bytes).ok()?);
+        if node.gone {
+            return None;
+        }
         let cluster = self.0.cluster.as_ref()?;
         let seen = Seen {
             node: node.clone(),

@@ -191,7 +191,7 @@ impl Hub {
         match shards.release_there(node, home.shard, app, namespace, id).await {
             Ok(released) => Ok(Some(released)),
             Err(error) => {
-                tracing::warn!(node = %name, %error, "a socket is taken from a node that does not answer");
+                tracing::debug!(node = %name, %error, "a socket is taken from a node that does not answer");
                 Ok(None)
             }
         }

@@ -58,7 +58,7 @@ impl Hub {
                                 (saved.through, saved.at) = (through, Some(now));
                             }
                             Err(Error::Conflict { .. }) => {
-                                tracing::warn!(%app, socket = %socket.id, "a socket was taken over: this copy ends");
+                                tracing::debug!(%app, socket = %socket.id, "a socket was taken over: this copy ends");
                                 if self.0.shards.nodes().is_cluster() {
                                     let (app, id) = (socket.app.clone(), socket.id.clone());
                                     tokio::task::spawn_local(self.clone().look_after(app, id));
@@ -96,7 +96,7 @@ impl Hub {
                 (Error::Conflict { .. } | Error::Unavailable(_), _) => {}
                 (Error::Gone | Error::Invalid(_), _) => return Err(error),
             }
-            tracing::warn!(%app, socket = %change.key, %error, "a socket is not saved yet");
+            tracing::debug!(%app, socket = %change.key, %error, "a socket is not saved yet");
             tokio::time::sleep(RETRY_PAUSE).await;
         }
     }

@@ -11,6 +11,12 @@ use crate::ui;
 /// The version whose behaviour the host is tested with.
 const VERSION: &str = "4.8.4";
 
+/// The same where nothing may be fetched: a folder that the operator names, or the cache that `wakeline dev` filled.
+pub(crate) fn find() -> Option<PathBuf> {
+    let cache = cache_dir().join(format!("socket.io-client-{VERSION}"));
+    has_client(&cache).then(|| cache.join("dist"))
+}
+
 /// A folder with the client's `dist` files, or `None` with a warning said: the app is served without it.
 pub(crate) fn fetch() -> Option<PathBuf> {
     let cache = cache_dir().join(format!("socket.io-client-{VERSION}"));

@@ -1,6 +1,6 @@
 use server::{Config, Env, File, Server, Stop, Strings};
 
-use crate::{cli, failure::Failure, trace, ui};
+use crate::{cli, client, failure::Failure, trace, ui};
 
 pub(crate) fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     trace::init("warn,app=info,session::call=error");
@@ -8,6 +8,7 @@ pub(crate) fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     let mut layers: Vec<&dyn Strings> = vec![arguments, &Env];
     layers.extend(file.as_ref().map(|file| file as &dyn Strings));
     let mut config = Config::from_layers(&layers, &arguments.apps)?;
+    config.client_dir = config.client_dir.or_else(client::find);
     if let Some(file) = &file {
         config.ceilings = file.ceilings()?;
     }

@@ -1,5 +1,8 @@
 //! Renewing the own lease and looking at the others'.
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use backplane::{Change, Condition, Error};
 use tokio::time::{Instant, sleep};
@@ -101,8 +104,20 @@ impl Nodes {
         let blind = now.duration_since(view.looked) > 2 * RENEWAL;
         view.looked = now;
         let mut changed = false;
-        let (mut dead, mut others) = (Vec::new(), std::collections::HashMap::new());
+        let mut deaths = u64::from(blind);
+        let (mut dead, mut others, mut gone) = (Vec::new(), HashMap::new(), HashMap::new());
         for (node, revision) in leases {
+            if node.gone {
+                let known = view.gone.get(&node.incarnation).copied();
+                deaths += u64::from(known.is_none());
+                let since = known.unwrap_or(now);
+                gone.insert(node.incarnation, since);
+                // By then every node has seen it, or was blind for longer.
+                if now.duration_since(since) > LEASE {
+                    dead.push((node.incarnation, revision));
+                }
+                continue;
+            }
             let (incarnation, known) = (node.incarnation, view.others.remove(&node.incarnation));
             changed |= known.as_ref().is_none_or(|known| *known.node != node);
             let since = match &known {
@@ -111,7 +126,7 @@ impl Nodes {
             };
             if now.duration_since(since) > LEASE {
                 tracing::warn!(node = %node.name, "node is dead: its lease has run out");
-                changed = true;
+                (changed, deaths) = (true, deaths + 1);
                 dead.push((incarnation, revision));
                 continue;
             }
@@ -125,13 +140,14 @@ impl Nodes {
                 },
             );
         }
-        changed |= !view.others.is_empty();
         for gone in view.others.values() {
             tracing::info!(node = %gone.node.name, "node has left");
+            (changed, deaths) = (true, deaths + 1);
         }
-        view.others = others;
+        (view.others, view.gone) = (others, gone);
         drop(view);
-        if changed {
+        cluster.deaths.fetch_add(deaths, Ordering::Release);
+        if changed || deaths > 0 {
             cluster.changes.send_modify(|count| *count += 1);
         }
         dead

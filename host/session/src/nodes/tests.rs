@@ -22,6 +22,7 @@ fn node(name: &str) -> Node {
         address: String::new(),
         apps: BTreeMap::new(),
         draining: false,
+        gone: false,
     }
 }
 

@@ -78,6 +78,7 @@ impl Member {
                 address,
                 apps: BTreeMap::new(),
                 draining: false,
+                gone: false,
             };
             let wire = Arc::new(PeerWire::new(peering.clone()));
             let nodes = Nodes::join(backplane.clone(), wire, own).await.unwrap();

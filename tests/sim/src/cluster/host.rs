@@ -166,6 +166,7 @@ async fn serve(
         address: String::new(),
         apps: std::collections::BTreeMap::new(),
         draining: false,
+        gone: false,
     };
     let nodes = loop {
         let road = Road {
