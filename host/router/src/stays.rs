@@ -68,6 +68,12 @@ impl Stays {
             .map(|stay| &stay.room)
     }
 
+    /// The offset of the last change that it knows of.
+    pub fn latest(&self) -> u64 {
+        let changes = self.stays.iter().map(|stay| stay.until.unwrap_or(stay.from));
+        changes.max().unwrap_or(0)
+    }
+
     /// Every room of the record, past ones included; a room may repeat.
     pub fn all_rooms(&self) -> impl Iterator<Item = &Room> {
         self.stays.iter().map(|stay| &stay.room)

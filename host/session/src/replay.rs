@@ -61,12 +61,14 @@ impl Hub {
         app: &Rc<AppEntry>,
         from: Position,
     ) -> Result<bool, Error> {
-        // Another node may have told the client of entries that this one has not read yet.
-        let seen = self.with(|state, _| state.sockets.get(key).map(|socket| socket.progress.through));
-        if !self
-            .reach(&app.name, from.epoch, from.offset.max(seen.unwrap_or(0)))
-            .await?
-        {
+        // Another node may have told the client of entries that this one has not read yet, or changed its rooms by them:
+        // live delivery goes by the rooms of now.
+        let known = self.with(|state, _| {
+            let socket = state.sockets.get(key)?;
+            Some(socket.progress.through.max(socket.stays.latest()))
+        });
+        let known = from.offset.max(known.unwrap_or(0));
+        if !self.reach(&app.name, from.epoch, known).await? {
             return Ok(false);
         }
         let Some(mut replay) = self.with(|state, _| {

@@ -90,3 +90,14 @@ fn a_replay_follows_membership_changes_after_the_last_one_seen() {
         .collect();
     assert_eq!(got, [false, true]);
 }
+
+#[test]
+fn the_latest_change_is_known() {
+    let mut stays = Stays::default();
+    assert_eq!(stays.latest(), 0);
+    stays.join(&"red".into(), 5);
+    stays.join(&"blue".into(), 3);
+    assert_eq!(stays.latest(), 5);
+    stays.leave("blue", 9);
+    assert_eq!(stays.latest(), 9);
+}
