@@ -64,5 +64,5 @@ fn p2_p4_nodes_die_and_clients_go_on() {
 
 #[test]
 fn p1_to_p5_on_a_foul_backplane() {
-    lives("cluster on a foul backplane", true, 1_300);
+    lives("cluster on a foul backplane", true, 2_000);
 }

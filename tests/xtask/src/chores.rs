@@ -35,6 +35,16 @@ pub(crate) fn fuzz(seconds: u32) -> Result<()> {
     Ok(())
 }
 
+/// The copies are built in a folder of their own: what is broken there must not be taken for what is here.
+pub(crate) fn breaks() -> Result<()> {
+    sh::run(
+        sh::cargo()
+            .args(["test", "--release", "--package", "sim", "--test", "breaks"])
+            .args(["--", "--ignored", "--nocapture"])
+            .env("WAKELINE_BREAKS_TARGET", sh::target().join("breaks")),
+    )
+}
+
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     crate::guests::build()?;
     sh::run(sh::cargo().args([

@@ -36,12 +36,14 @@ enum Chore {
     Tidy,
     /// Build every guest: examples and the test suite's own components.
     Guests,
-    /// Run each fuzz target for a while (needs a nightly toolchain and cargo-fuzz).
+    /// Run each fuzz target for a while (needs a nightly toolchain; cargo-fuzz is installed into target/tools).
     Fuzz {
         /// For each target.
         #[arg(long, default_value_t = 30)]
         seconds: u32,
     },
+    /// Break the code on purpose (tests/sim/breaks/*.patch, in a copy) and see that the simulation finds each break.
+    Breaks,
     /// Measure: `idle`, `wake`, … and their options, as tests/bench lists them.
     Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(),
         Chore::Guests => guests::build(),
         Chore::Fuzz { seconds } => chores::fuzz(seconds),
+        Chore::Breaks => chores::breaks(),
         Chore::Bench { arguments } => chores::bench(&arguments),
         Chore::Demo { what } => demo::run(&what),
         Chore::Deny => chores::deny(),
