@@ -39,6 +39,30 @@ fn defaults() {
 }
 
 #[test]
+fn several_nodes() {
+    let cluster = |pairs: &[(&'static str, &'static str)]| {
+        let given = Given("--", pairs.iter().copied().collect());
+        let config = Config::from_layers(&[&given], &["chat".into()]);
+        config
+            .map(|config| config.cluster)
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(cluster(&[]), Ok(None));
+    let found = cluster(&[
+        ("nats", "nats://a:4222,nats://b:4222"),
+        ("cluster_listen", "10.0.0.5:7"),
+    ]);
+    let found = found.unwrap().unwrap();
+    assert_eq!(found.listen, "10.0.0.5:7".parse().unwrap());
+    assert_eq!((found.nats_prefix.as_str(), found.nats_replicas), ("wakeline", 0));
+    let alone = cluster(&[("cluster_listen", "10.0.0.5:7")]);
+    assert_eq!(
+        alone.unwrap_err(),
+        "--cluster_listen: is of no use without --nats"
+    );
+}
+
+#[test]
 fn the_first_layer_wins() {
     let flags = Given("--", HashMap::from([("listen", "0.0.0.0:80")]));
     let env = Given(
@@ -105,5 +129,5 @@ fn files() {
     expect![[r#"node.toml: ceilings: no number of the manifest is called "limits.memory""#]]
         .assert_eq(&say("[ceilings]\n\"limits.memory\" = 1"));
     expect![[r#"node.toml: ceilings: expected lines such as `"limits.memory_bytes" = 33554432`, found limits = { memory_bytes = 1 }"#]].assert_eq(&say("[ceilings]\nlimits.memory_bytes = 1"));
-    expect![[r#"node.toml: there is no setting "lissen"; there are: listen, admin, data, node, tls_cert, tls_key, trusted_proxy, admin_token_file, cores, connections, drain_ms and [ceilings]"#]].assert_eq(&say("lissen = 1"));
+    expect![[r#"node.toml: there is no setting "lissen"; there are: listen, admin, data, node, nats, nats_credentials, nats_prefix, nats_replicas, cluster_listen, cluster_advertise, client, tls_cert, tls_key, trusted_proxy, admin_token_file, cores, connections, drain_ms and [ceilings]"#]].assert_eq(&say("lissen = 1"));
 }

@@ -119,6 +119,39 @@ impl Probe {
             .collect())
     }
 
+    /// Who is in a room, and how many nodes did not say.
+    #[on("who")]
+    fn who(room: String) -> Result<Value> {
+        let found = io().to(room).fetch_sockets()?;
+        let ids: Vec<&str> = found.sockets.iter().map(|socket| socket.id()).collect();
+        Ok(json!({ "ids": ids, "missing": found.missing_nodes }))
+    }
+
+    /// Asks everyone in a room something and tells the client what they answered.
+    #[on("ask all")]
+    fn ask_all(room: String, question: Value, timeout_ms: u32) -> Result<()> {
+        let timeout = Duration::from_millis(u64::from(timeout_ms));
+        io().to(room)
+            .emit_with_acks("question", &question, "all", timeout)
+    }
+
+    #[on_ack("all")]
+    fn all_answered(socket: &Socket, answer: Answer) -> Result<()> {
+        let found = answer.collected().unwrap_or_default();
+        let mut answers: Vec<i64> = found.args().map(|(_, (number,))| number).collect();
+        answers.sort_unstable();
+        let (missing, nodes) = (found.missing.len(), found.missing_nodes.len());
+        let report = json!({ "answers": answers, "missing": missing, "missing_nodes": nodes });
+        socket.emit("all answered", &report)
+    }
+
+    /// Disconnects a socket, wherever it is.
+    #[on("kick")]
+    fn kick(id: String, ack: Ack) -> Result<()> {
+        io().to(id).disconnect()?;
+        ack.send(())
+    }
+
     /// Moves everyone from one room to another.
     #[on("move")]
     fn move_all(from: String, to: String, ack: Ack) -> Result<()> {

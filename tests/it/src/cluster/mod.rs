@@ -10,3 +10,4 @@ mod light;
 mod start;
 mod storm;
 mod swarm;
+mod verbs;

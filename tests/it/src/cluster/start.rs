@@ -14,7 +14,7 @@ use crate::harness::{AppDir, binary, report, target};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One NATS server and some nodes that run `app`.
-fn small(name: &str, nodes: usize, app: &AppDir) -> Cluster {
+pub(super) fn small(name: &str, nodes: usize, app: &AppDir) -> Cluster {
     let options = Options {
         binary: binary(),
         apps: vec![app.path()],

@@ -27,6 +27,11 @@ impl AppDir {
         Self::new(guest, &component("tests/guests", guest), settings)
     }
 
+    /// The component of an example under another app's name.
+    pub(crate) fn posing(name: &str, example: &str) -> Self {
+        Self::new(name, &component("examples", example), "")
+    }
+
     fn new(name: &str, component: &std::path::Path, settings: &str) -> Self {
         assert!(
             component.exists(),

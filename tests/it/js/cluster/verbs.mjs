@@ -1,0 +1,54 @@
+// node cluster/verbs.mjs: what a handler on one node does to sockets on the others. NODES: their URLs. May ask the test to
+// "pause 2" (its third node) and to "resume 2".
+import assert from "node:assert/strict";
+import { createInterface } from "node:readline";
+import { io } from "socket.io-client";
+
+const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+async function ask(what) {
+  console.log(JSON.stringify({ ask: what }));
+  await answers.next();
+}
+
+const MS = 30_000;
+const heard = (socket, event) => new Promise((resolve) => socket.once(event, (...args) => resolve(args)));
+const sockets = process.env.NODES.split(",").map((url) => {
+  const socket = io(url, { path: "/probe/socket.io/", transports: ["websocket"], forceNew: true, reconnection: false });
+  socket.call = (event, ...args) => socket.timeout(MS).emitWithAck(event, ...args);
+  return socket;
+});
+await Promise.all(sockets.map((socket) => heard(socket, "connect")));
+const [one, two, three] = sockets;
+for (const socket of sockets) await socket.call("join", "hall");
+
+// Who is there, on all nodes.
+const ids = (list) => list.map((socket) => socket.id).sort();
+let found = await one.call("who", "hall");
+assert.deepEqual([found.ids.sort(), found.missing], [ids(sockets), []]);
+
+// All are asked, wherever they are.
+sockets.forEach((socket, index) => socket.on("question", (_question, answer) => answer(index * 10)));
+let asked = heard(two, "all answered");
+two.emit("ask all", "hall", "how many?", 5000);
+assert.deepEqual((await asked)[0], { answers: [0, 10, 20], missing: 0, missing_nodes: 0 });
+
+// Everyone in a room is moved, and gone, by one node's word.
+await three.call("move", "hall", "garden");
+await one.call("tell", "garden", "moved");
+found = await two.call("who", "garden");
+assert.deepEqual(found.ids.sort(), ids(sockets));
+assert.deepEqual((await one.call("who", "hall")).ids, []);
+const closed = heard(two, "disconnect");
+await one.call("kick", two.id);
+assert.equal((await closed)[0], "io server disconnect");
+
+// A node that does not answer makes the result partial, not an error.
+await ask("pause 2");
+found = await one.call("who", "garden");
+assert.deepEqual([found.ids, found.missing], [[one.id], ["node-3"]]);
+asked = heard(one, "all answered");
+one.emit("ask all", "garden", "still there?", 1000);
+assert.deepEqual((await asked)[0], { answers: [0], missing: 0, missing_nodes: 1 });
+await ask("resume 2");
+
+sockets.forEach((socket) => socket.close());
