@@ -244,6 +244,6 @@ const SUBSCRIPTION_MESSAGES_MAX: usize = 1 << 18;
 /// async-nats' own is a minute, and it takes two missed ones to notice.
 const PING_INTERVAL: Duration = Duration::from_secs(3);
 /// Of one attempt. Those that matter are made again until a deadline.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 /// Messages without an acknowledgement; more wait. 256 reach 120 thousand a second.
 const IN_FLIGHT_MAX: usize = 256;

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use async_nats::jetstream::{
     Context, ErrorCode,
@@ -7,9 +7,9 @@ use async_nats::jetstream::{
 };
 use backplane::Error;
 use parking_lot::Mutex;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use crate::{ConnectError, NatsConfig, names::Names};
+use crate::{ConnectError, NatsConfig, connect::REQUEST_TIMEOUT, names::Names};
 
 /// What the streams are to be, and their making: at the start, and again where one has been deleted.
 pub(crate) struct Streams {
@@ -171,21 +171,26 @@ impl Streams {
 async fn create(context: &Context, wanted: Config) -> Result<Info, EnsureError> {
     let name = wanted.name.clone();
     // Of several nodes that make one stream at once, old clusters answer one, if that: the others look for it.
-    let appears = async {
+    let mut appears = pin!(async {
         loop {
             sleep(LOOK).await;
-            if let Ok(found) = context.get_stream(&name).await {
+            // A look that is not answered either is not waited for.
+            if let Ok(Ok(found)) = timeout(LOOK, context.get_stream(&name)).await {
                 return found.cached_info().clone();
             }
         }
-    };
+    });
     tokio::select! {
         // Creating what another node has just created alike is no error.
         created = context.create_stream(wanted) => match created {
             Ok(stream) => Ok(stream.cached_info().clone()),
+            Err(error) if error.kind() == CreateStreamErrorKind::TimedOut => {
+                let found = timeout(REQUEST_TIMEOUT, appears).await;
+                found.map_err(|_| explain(&error))
+            }
             Err(error) => Err(explain(&error)),
         },
-        found = appears => Ok(found),
+        found = &mut appears => Ok(found),
     }
 }
 

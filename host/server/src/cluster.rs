@@ -36,7 +36,7 @@ const KEY: &str = "key";
 /// Connects to NATS, for as long as that takes.
 pub(crate) async fn join(cluster: &Cluster) -> Result<Joined, BuildError> {
     let nats = connect(cluster).await?;
-    let key = ClusterKey::new(cluster_key(&nats).await.map_err(failed)?);
+    let key = ClusterKey::new(cluster_key(&nats).await.map_err(|error| failed(&error))?);
     let peering = Arc::new(Peering::new(key));
     Ok(Joined { nats, peering })
 }
@@ -62,10 +62,12 @@ pub(crate) async fn take_lease(
         gone: false,
     };
     let backplane = Arc::new(joined.nats.clone());
-    Nodes::join(backplane, wire, own).await.map_err(failed)
+    Nodes::join(backplane, wire, own)
+        .await
+        .map_err(|error| failed(&error))
 }
 
-fn failed(error: Error) -> BuildError {
+fn failed(error: &Error) -> BuildError {
     BuildError::Start(format!("NATS: {error}"))
 }
 

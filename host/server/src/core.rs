@@ -297,7 +297,7 @@ async fn follow_timers(tenant: Arc<Tenant>, mut changes: watch::Receiver<u64>) {
         match tenant.store.timers_told().await {
             Ok(told) => break told,
             Err(error) => {
-                tracing::warn!(app = %tenant.name, %error, "other nodes' timers are not heard of; trying again")
+                tracing::warn!(app = %tenant.name, %error, "other nodes' timers are not heard of; trying again");
             }
         }
         sleep(TIMER_RETRY_MIN).await;
