@@ -52,3 +52,5 @@ assert.deepEqual((await asked)[0], { answers: [0], missing: 0, missing_nodes: 1 
 await ask("resume 2");
 
 sockets.forEach((socket) => socket.close());
+// What reads the answers would wait for more.
+process.exit(0);
