@@ -156,7 +156,10 @@ impl Streams {
         };
         let mut config = found.config.clone();
         config.subjects = wanted.subjects;
-        config.max_bytes = wanted.max_bytes;
+        // Without a bound it is 0 here and -1 there: no reason for an update, which concurrent ones leave unanswered.
+        if wanted.max_bytes > 0 {
+            config.max_bytes = wanted.max_bytes;
+        }
         // Another node may know a longer window: ages only grow.
         config.max_age = config.max_age.max(wanted.max_age);
         config.num_replicas = wanted.num_replicas;
@@ -169,26 +172,36 @@ impl Streams {
 }
 
 async fn create(context: &Context, wanted: Config) -> Result<Info, EnsureError> {
-    let name = wanted.name.clone();
-    // Of several nodes that make one stream at once, old clusters answer one, if that: the others look for it.
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match create_once(context, &wanted).await {
+            // Old clusters forget it now and then, where several nodes ask for the same.
+            Err(error) if error.kind() == CreateStreamErrorKind::TimedOut && tries < CREATE_TRIES => {}
+            made => return made.map_err(|error| explain(&error)),
+        }
+    }
+}
+
+/// Of several nodes that make one stream at once, old clusters answer one, if that: the others look for it.
+async fn create_once(context: &Context, wanted: &Config) -> Result<Info, CreateStreamError> {
     let mut appears = pin!(async {
         loop {
             sleep(LOOK).await;
             // A look that is not answered either is not waited for.
-            if let Ok(Ok(found)) = timeout(LOOK, context.get_stream(&name)).await {
+            if let Ok(Ok(found)) = timeout(LOOK, context.get_stream(&wanted.name)).await {
                 return found.cached_info().clone();
             }
         }
     });
     tokio::select! {
         // Creating what another node has just created alike is no error.
-        created = context.create_stream(wanted) => match created {
+        created = context.create_stream(wanted.clone()) => match created {
             Ok(stream) => Ok(stream.cached_info().clone()),
             Err(error) if error.kind() == CreateStreamErrorKind::TimedOut => {
-                let found = timeout(REQUEST_TIMEOUT, appears).await;
-                found.map_err(|_| explain(&error))
+                timeout(REQUEST_TIMEOUT, appears).await.map_err(|_| error)
             }
-            Err(error) => Err(explain(&error)),
+            Err(error) => Err(error),
         },
         found = &mut appears => Ok(found),
     }
@@ -221,6 +234,8 @@ fn is_missing(kind: &GetStreamErrorKind) -> bool {
     matches!(kind, GetStreamErrorKind::JetStream(answer) if answer.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
+/// Each takes twice [`REQUEST_TIMEOUT`] at most.
+const CREATE_TRIES: u32 = 4;
 /// Between two looks for a stream that is being made.
 const LOOK: Duration = Duration::from_millis(300);
 /// How long a key, and our own retries, are known. Servers hold every id of it in memory.
