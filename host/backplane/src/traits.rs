@@ -10,7 +10,8 @@ pub type Answer<T> = BoxFuture<'static, Result<T, Error>>;
 /// What nodes share. Cheap to clone behind an `Arc`; every method may be called from any thread.
 pub trait Backplane: Send + Sync + 'static {
     /// Appends to an app's log, all or nothing, in order. When the future answers, the entries are accepted
-    /// (see the promises of the implementation) and have been handed to every [`Tail`] of the log in order.
+    /// (see the promises of the implementation) and this node's [`Self::read`] answers them. Every [`Tail`] of the
+    /// log gets them in order: the embedded backplane's have them by then, over NATS even this node's own may be behind.
     ///
     /// A repeated `key` within the log's window appends nothing and answers the first call's positions.
     fn append(&self, app: &str, entries: Vec<Arc<Delivery>>, key: Option<String>) -> Answer<Appended>;
