@@ -2,7 +2,6 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
 use backplane::Backplane;
-use futures_util::StreamExt;
 use router::{Call, CallKind, Failure};
 use session::{AppEntry, Apps, Hub, Shards, Work};
 use tokio::{
@@ -55,8 +54,6 @@ pub(crate) struct CoreStats {
 const REAP_INTERVAL: Duration = Duration::from_millis(250);
 /// Waits between tries to run a timer's handler that could not be run.
 const TIMER_RETRY_MIN: Duration = Duration::from_secs(1);
-/// Between two readings of all timers, where other nodes may have set some unheard.
-const TIMER_RELOAD: Duration = Duration::from_mins(1);
 const TIMER_RETRY_MAX: Duration = Duration::from_secs(60);
 
 impl Core {
@@ -111,7 +108,8 @@ impl Core {
             }
         }
         running.connections.replace(Some(spawn_local(serving)));
-        // Ends with the process: who drains still answers for its sessions.
+        // Closes with this core's drain, which until then still answers for its sessions. Not waited for: most
+        // connections there are idle ones that another node keeps.
         peers.map(spawn_local);
         let mut reaping = interval(REAP_INTERVAL);
         reaping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -211,7 +209,8 @@ impl Running {
         drop(apps);
         if is_new && core_of(&tenant.name, self.hub.shards().count()) == usize::from(self.shard) {
             if let Some(changes) = self.hub.shards().nodes().changes() {
-                spawn_local(follow_timers(Arc::clone(tenant), changes));
+                let tenant = Arc::clone(tenant);
+                spawn_local(async move { tenant.timers.follow(&tenant.store, changes).await });
             }
             spawn_local(run_timers(
                 Arc::clone(tenant),
@@ -288,37 +287,6 @@ async fn run_timers(tenant: Arc<Tenant>, registry: Rc<Registry>, hub: Hub) {
             retry = (retry * 2).min(TIMER_RETRY_MAX);
         }
         tenant.timers.done(&tenant.store, &due).await;
-    }
-}
-
-/// Hears of timers that other nodes set, and reads all of them anew when nodes come or go, and now and then.
-async fn follow_timers(tenant: Arc<Tenant>, mut changes: watch::Receiver<u64>) {
-    let mut told = loop {
-        match tenant.store.timers_told().await {
-            Ok(told) => break told,
-            Err(error) => {
-                tracing::warn!(app = %tenant.name, %error, "other nodes' timers are not heard of; trying again");
-            }
-        }
-        sleep(TIMER_RETRY_MIN).await;
-    };
-    let mut pause = TIMER_RELOAD;
-    loop {
-        tokio::select! {
-            Some(changed) = told.next() => {
-                tenant.timers.take_in(&changed);
-                continue;
-            }
-            changed = changes.changed() => if changed.is_err() { return },
-            () = sleep(pause) => {}
-        }
-        pause = match tenant.timers.reload(&tenant.store).await {
-            Ok(()) => TIMER_RELOAD,
-            Err(error) => {
-                tracing::warn!(app = %tenant.name, %error, "timers cannot be read now");
-                TIMER_RETRY_MIN
-            }
-        };
     }
 }
 

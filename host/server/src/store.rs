@@ -16,6 +16,8 @@ pub(crate) struct Store {
     bucket: Arc<str>,
 }
 
+/// Of the buckets' names, before the app's.
+const PREFIX: &str = "data:";
 /// Keys listed at once.
 const PAGE: usize = 1_000;
 /// The backplane takes keys of 512 bytes; ours have two bytes and a bucket's name before the guest's key.
@@ -27,8 +29,12 @@ impl Store {
     pub(crate) fn new(backplane: Arc<dyn Backplane>, app: &str) -> Self {
         Self {
             backplane,
-            bucket: format!("data:{app}").into(),
+            bucket: format!("{PREFIX}{app}").into(),
         }
+    }
+
+    pub(crate) fn app(&self) -> &str {
+        self.bucket.strip_prefix(PREFIX).unwrap_or(&self.bucket)
     }
 
     pub(crate) async fn get(&self, bucket: &str, key: &str) -> Result<Option<(Bytes, u64)>, String> {

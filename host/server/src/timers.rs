@@ -9,9 +9,13 @@ use std::{
 
 use backplane::Condition;
 use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::StreamExt;
 use parking_lot::Mutex;
 use runtime::{CommitError, TimerChange};
-use tokio::sync::Notify;
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep, sleep_until},
+};
 
 use crate::{logs::now_ms, store::Store};
 
@@ -45,6 +49,8 @@ const NAME_BYTES_MAX: usize = 256;
 const PAYLOAD_BYTES_MAX: usize = 16 * 1024;
 /// Between two tries to read what cannot be read now.
 const RETRY: Duration = Duration::from_secs(1);
+/// Between two readings of all timers, where other nodes may have set some unheard.
+const RELOAD: Duration = Duration::from_mins(1);
 
 impl Timers {
     /// Reads the timers that an earlier process left.
@@ -120,6 +126,39 @@ impl Timers {
         Ok(())
     }
 
+    /// Hears of timers that other nodes set, and reads all of them anew when nodes come or go, and now and then, since
+    /// what is told may be lost. Ends with `changes`.
+    pub(crate) async fn follow(&self, store: &Store, mut changes: watch::Receiver<u64>) {
+        let mut told = loop {
+            match store.timers_told().await {
+                Ok(told) => break told,
+                Err(error) => {
+                    tracing::warn!(app = store.app(), %error, "other nodes' timers are not heard of; trying again");
+                }
+            }
+            sleep(RETRY).await;
+        };
+        // A time, not a pause: each word from another node would begin a pause anew, and a busy app's never end.
+        let mut due = Instant::now() + RELOAD;
+        loop {
+            tokio::select! {
+                Some(changed) = told.next() => {
+                    self.take_in(&changed);
+                    continue;
+                }
+                changed = changes.changed() => if changed.is_err() { return },
+                () = sleep_until(due) => {}
+            }
+            due = match self.reload(store).await {
+                Ok(()) => Instant::now() + RELOAD,
+                Err(error) => {
+                    tracing::warn!(app = store.app(), %error, "timers cannot be read now");
+                    Instant::now() + RETRY
+                }
+            };
+        }
+    }
+
     fn check_room(&self, changes: &[TimerChange], timers_max: usize) -> Result<(), CommitError> {
         let queue = self.queue.lock();
         let known = |name: &str| queue.by_name.contains_key(name);
@@ -153,7 +192,7 @@ impl Timers {
                 // Not longer than a minute at once: the wall clock may be set meanwhile.
                 let wait = Duration::from_millis(wait.min(60_000));
                 tokio::select! {
-                    () = tokio::time::sleep(wait) => {}
+                    () = sleep(wait) => {}
                     () = self.changed.notified() => {}
                 }
                 continue;
@@ -170,7 +209,7 @@ impl Timers {
                 }
                 Err(error) => {
                     tracing::warn!(%name, %error, "a timer cannot be read; trying again");
-                    tokio::time::sleep(RETRY).await;
+                    sleep(RETRY).await;
                 }
             }
         }
@@ -205,7 +244,7 @@ impl Timers {
             Err(backplane::Error::Conflict { .. }) => {}
             Err(error) => {
                 tracing::warn!(name = %due.name, %error, "a timer that ran cannot be forgotten; it will run again");
-                tokio::time::sleep(RETRY).await;
+                sleep(RETRY).await;
             }
         }
     }

@@ -1,8 +1,12 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use backplane::{Backplane, Embedded};
+use backplane::{Backplane, Condition::Always, Embedded};
 use bytes::Bytes;
 use runtime::{CommitError, Condition, KvWrite, TimerChange};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 use crate::{store::Store, timers::Timers};
 
@@ -130,4 +134,24 @@ async fn a_commit_is_whole_or_not_at_all() {
         .commit(&store, vec![], vec![cancel("a"), set("b", 0, "")], 1)
         .await
         .unwrap();
+}
+
+/// Words of other nodes come more often than all timers are read: those that no word came of are found all the same.
+#[tokio::test(start_paused = true)]
+async fn what_nobody_told_of_is_found_between_what_is_told() {
+    let store = store();
+    let timers = Timers::load(&store).await.unwrap();
+    let (_nodes, changes) = watch::channel(0);
+    let unheard = Store::timer_change("unheard", Some(Bytes::from_static(&[0; 8])), Always);
+    store.write(vec![unheard]).await.unwrap();
+    let told = async {
+        while timers.len() == 0 {
+            sleep(Duration::from_secs(1)).await;
+            store.tell_timers(&[("another".into(), None)]).await;
+        }
+    };
+    tokio::select! {
+        () = timers.follow(&store, changes) => unreachable!("nodes may still come and go"),
+        found = timeout(Duration::from_mins(3), told) => found.unwrap(),
+    }
 }
