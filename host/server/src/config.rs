@@ -178,6 +178,20 @@ const DEFAULT_DATA: &str = "wakeline-data";
 /// Below the 30 s after which orchestrators kill what they asked to end.
 const DEFAULT_DRAIN_MS: u64 = 25_000;
 
+/// Copies that JetStream can keep of a stream so that losing one server loses none of them, or 0.
+struct Replicas(u8);
+
+impl std::str::FromStr for Replicas {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text.parse() {
+            Ok(replicas @ (0 | 1 | 3)) => Ok(Self(replicas)),
+            _ => Err(()),
+        }
+    }
+}
+
 struct Layers<'a>(&'a [&'a dyn Strings]);
 
 impl Layers<'_> {
@@ -209,7 +223,13 @@ impl Layers<'_> {
 
     fn cluster(&self) -> Result<Option<Cluster>, ConfigError> {
         let Some(nats) = self.text("nats") else {
-            let of_no_use = ["cluster_listen", "cluster_advertise", "nats_credentials"];
+            let of_no_use = [
+                "cluster_listen",
+                "cluster_advertise",
+                "nats_credentials",
+                "nats_prefix",
+                "nats_replicas",
+            ];
             return match of_no_use.into_iter().find(|name| self.find(name).is_some()) {
                 Some(given) => Err(self.missing(given, "nats")),
                 None => Ok(None),
@@ -220,8 +240,8 @@ impl Layers<'_> {
             nats_credentials: self.path("nats_credentials"),
             nats_prefix: self.text("nats_prefix").unwrap_or_else(|| "wakeline".to_owned()),
             nats_replicas: self
-                .parse("nats_replicas", "a number of copies: 1, 3 or 5")?
-                .unwrap_or(0),
+                .parse("nats_replicas", "1 or 3 copies, or 0 for as many as there can be")?
+                .map_or(0, |Replicas(replicas)| replicas),
             listen: self
                 .parse("cluster_listen", "an address and port such as 10.0.0.5:3002")?
                 .unwrap_or(DEFAULT_CLUSTER_LISTEN),

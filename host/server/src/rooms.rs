@@ -86,9 +86,9 @@ pub(crate) fn transport_config(
         problem: error.to_string(),
     })?;
     let client = client.map(Arc::new);
-    let connections = Arc::new(Semaphore::new(config.connections_max));
+    let connections = permits(config.connections_max);
     // As many as all other nodes of a large cluster may carry here together.
-    let cluster_connections = Arc::new(Semaphore::new(config.connections_max * CLUSTER_NODES));
+    let cluster_connections = permits(config.connections_max.saturating_mul(CLUSTER_NODES));
     let default_app = config.app_at_root.then(|| config.apps.first().cloned()).flatten();
     let default_app = default_app
         .map(|dir| AppDir::load(&dir, &config.ceilings))
@@ -110,6 +110,11 @@ pub(crate) fn transport_config(
         headers_max: 100,
         head_bytes_max: 16 * 1024,
     }))
+}
+
+/// An operator may mean "no limit" by any number, where a semaphore panics above what it can count.
+fn permits(count: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)))
 }
 
 /// Finds out whether a node could listen there, so that nobody waits for a build first. Another program may take the

@@ -55,11 +55,28 @@ fn several_nodes() {
     let found = found.unwrap().unwrap();
     assert_eq!(found.listen, "10.0.0.5:7".parse().unwrap());
     assert_eq!((found.nats_prefix.as_str(), found.nats_replicas), ("wakeline", 0));
-    let alone = cluster(&[("cluster_listen", "10.0.0.5:7")]);
-    assert_eq!(
-        alone.unwrap_err(),
-        "--cluster_listen: is of no use without --nats"
-    );
+    for alone in ["cluster_listen", "nats_prefix", "nats_replicas"] {
+        let refused = cluster(&[(alone, "1")]).unwrap_err();
+        assert_eq!(refused, format!("--{alone}: is of no use without --nats"));
+    }
+    let replicas = |count| cluster(&[("nats", "a:4222"), ("nats_replicas", count)]);
+    assert_eq!(replicas("3").unwrap().unwrap().nats_replicas, 3);
+    for wrong in ["2", "5", "three"] {
+        let expected = "1 or 3 copies, or 0 for as many as there can be";
+        let expected = format!("--nats_replicas: expected {expected}, found {wrong:?}");
+        assert_eq!(replicas(wrong).unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn any_number_of_connections_can_be_counted() {
+    let most = usize::MAX.to_string();
+    let given = Given("--", HashMap::from([("connections", most.leak() as &str)]));
+    let config = Config::from_layers(&[&given], &["chat".into()]).unwrap();
+    let transport = crate::rooms::transport_config(&config).unwrap()();
+    for permits in [transport.connections, transport.cluster_connections] {
+        assert_eq!(permits.available_permits(), tokio::sync::Semaphore::MAX_PERMITS);
+    }
 }
 
 #[test]
