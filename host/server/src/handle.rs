@@ -63,6 +63,8 @@ pub enum ReloadError {
 
 /// Sessions that a draining core closes in a second, at least.
 const DRAIN_PER_SECOND_MIN: u32 = 100;
+/// Giving the lease up may take this long: who ends may be ending because NATS is gone.
+const LEAVE_MAX: Duration = Duration::from_secs(2);
 
 impl Handle {
     /// Compiles what an app's folder has now and runs it from the next event on. No socket is closed. Blocking.
@@ -155,12 +157,25 @@ impl Handle {
         all
     }
 
-    /// Closes all connections, over four fifths of the time, so that their clients do not come to the other nodes at
-    /// once; the rest is for the last ones to leave. No time at all: they see the process end.
+    /// Closes all connections within that time, then gives the lease up. No time at all: clients see the process end.
     pub(crate) async fn drain(&self, within: Duration) {
-        if within.is_zero() {
-            return;
+        if !within.is_zero() {
+            self.close_connections(within).await;
         }
+        // From here on the others take over whoever has not come back to them yet. Without it they would wait for the
+        // lease to run out.
+        let left = match tokio::time::timeout(LEAVE_MAX, self.nodes().leave()).await {
+            Ok(left) => left.map_err(|error| error.to_string()),
+            Err(late) => Err(late.to_string()),
+        };
+        if let Err(error) = left {
+            tracing::warn!(%error, "the lease could not be given up; it runs out by itself");
+        }
+    }
+
+    /// Over four fifths of the time, so that their clients do not come to the other nodes at once; the rest is for the
+    /// last ones to leave.
+    async fn close_connections(&self, within: Duration) {
         self.nodes().update(|node| node.draining = true);
         if let Err(error) = self.nodes().renew().await {
             tracing::warn!(%error, "the other nodes do not know that this one drains");
@@ -188,10 +203,6 @@ impl Handle {
             .is_err()
         {
             tracing::warn!("not all connections ended in time");
-        }
-        // From here on the others take over whoever has not come back to them yet.
-        if let Err(error) = self.nodes().leave().await {
-            tracing::warn!(%error, "the lease could not be given up; it runs out by itself");
         }
     }
 }
