@@ -18,6 +18,7 @@ mod signals;
 mod store;
 mod timers;
 mod token;
+mod translate;
 
 pub use apps::{BuildError, check_component};
 pub use config::{Admin, Cluster, Config, ConfigError, TlsFiles};
