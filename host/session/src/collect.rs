@@ -48,6 +48,8 @@ pub(crate) struct Collecting {
     /// Nodes that have not reported whole: their names, and how many of their cores have.
     waiting: HashMap<u64, (String, usize)>,
     found: Collected,
+    /// Of the answers in `found`, attachments included.
+    answer_bytes: usize,
 }
 
 /// At a core that is asked.
@@ -80,6 +82,7 @@ impl State {
             token,
             waiting,
             found: Collected::default(),
+            answer_bytes: 0,
         };
         self.collecting.insert(self.requests, collecting);
         self.requests
@@ -181,17 +184,15 @@ impl State {
             return;
         };
         let found = &mut collecting.found;
-        let held: usize = found.answers.iter().map(|(_, data)| data.inner().len()).sum();
-        let mut room = ANSWERS_BYTES_MAX.saturating_sub(held);
         for (id, answer) in report.answers {
-            match room.checked_sub(answer.bytes()) {
-                Some(left) => {
-                    room = left;
-                    let data = EventData::from_inner(answer.inner, answer.attachments);
-                    found.answers.push((id, data));
-                }
-                None => found.missing.push(id),
+            let held = collecting.answer_bytes + answer.bytes();
+            if held > ANSWERS_BYTES_MAX {
+                found.missing.push(id);
+                continue;
             }
+            collecting.answer_bytes = held;
+            let data = EventData::from_inner(answer.inner, answer.attachments);
+            found.answers.push((id, data));
         }
         found.missing.extend(report.missing);
         if let Some((_, reported)) = collecting.waiting.get_mut(&report.incarnation) {
@@ -252,3 +253,6 @@ impl Answer {
         self.inner.len() + self.attachments.iter().map(bytes::Bytes::len).sum::<usize>()
     }
 }
+
+#[cfg(test)]
+mod tests;
