@@ -35,14 +35,13 @@ impl Hub {
             return self.refuse(session, &namespace, &Failure::Unavailable(error.to_string()));
         }
         let shown = self.shown_token(session, &app, &namespace, auth.as_deref());
-        let claim = match (claim, &shown) {
-            (None, Some(shown)) => self.claim_of(&app, shown).await,
-            (claim, _) => claim,
+        // Whoever sends a `pid` says how far it came, by an offset or by none, also beside a token.
+        let (claim, by_token) = match (claim, &shown) {
+            (None, Some(shown)) => (self.claim_of(&app, shown).await, true),
+            (claim, _) => (claim, false),
         };
         if let Some(claim) = claim.filter(|_| app.settings.recovery.is_some())
-            && self
-                .recover(session, &app, &namespace, &claim, shown.is_some())
-                .await
+            && self.recover(session, &app, &namespace, &claim, by_token).await
         {
             return;
         }

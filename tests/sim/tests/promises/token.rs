@@ -70,6 +70,27 @@ fn what_a_client_has_not_proved_to_have_is_sent_again_unless_it_says_its_offset(
     });
 }
 
+/// Stock clients that know recovery may carry a token, too: for the times when their own claim is lost with the page.
+#[test]
+fn a_claim_beside_a_token_says_what_was_received_even_without_an_offset() {
+    run(async {
+        let rig = rig(1);
+        let mut speaker = rig.join(0).await;
+        let mut client = come(&rig, 0, CONNECT).await;
+        client.call("join", json!(["red"])).await;
+        speaker.call("say", json!(["red", "one"])).await;
+        client.until(1).await;
+        // Confirmed by a pong; yet the client says that it has nothing of it.
+        sleep(Duration::from_secs(26)).await;
+        client.take_ready();
+        client.cut();
+        let auth = json!({ "seat": "a-secret-of-its-own", "pid": client.pid });
+        let back = come(&rig, 0, &format!("40{auth}")).await;
+        assert_eq!(back.texts(), ["one"]);
+        assert_eq!(back.sid, client.sid);
+    });
+}
+
 #[test]
 fn a_token_of_a_socket_that_is_gone_is_a_new_ones() {
     run(async {
