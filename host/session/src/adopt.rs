@@ -12,12 +12,13 @@ use crate::{
     record::{Record, bucket},
     recover::{Claimed, install},
     socket::Phase,
-    state::Task,
 };
 
 /// Records listed at once, and read at once.
 const PAGE_RECORDS: usize = 512;
 const READS_AT_ONCE: usize = 32;
+/// Records of one core that are written anew at once.
+const SAVES_AT_ONCE: usize = 32;
 /// The backplane has tried for as long itself.
 const FORGET_PAUSE: Duration = Duration::from_secs(1);
 /// Until what failed is tried again.
@@ -184,15 +185,19 @@ impl Hub {
     }
 
     /// Other nodes may have taken this one for dead: every socket's record is written anew, and those that are another
-    /// node's by now end here.
+    /// node's by now end here. Some at a time: all nodes do it at once where all were cut off, with all they have.
     pub fn reassert(&self) {
-        self.with(|state, _| {
-            let keys = state
+        let keys: Vec<_> = self.with(|state, _| {
+            let stored = state
                 .sockets
                 .iter()
                 .filter(|(_, socket)| socket.saved.revision.is_some());
-            let saves: Vec<_> = keys.map(|(key, _)| Task::Save(key)).collect();
-            state.tasks.extend(saves);
+            stored.map(|(key, _)| key).collect()
+        });
+        let hub = self.clone();
+        tokio::task::spawn_local(async move {
+            let saves = stream::iter(keys).for_each_concurrent(SAVES_AT_ONCE, |key| hub.save(key));
+            saves.await;
         });
     }
 
@@ -243,9 +248,5 @@ impl Hub {
 
 /// Which core takes in a socket that has no home.
 fn share(id: &str, shards: usize) -> usize {
-    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        // FNV-1a: any even spread will do.
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    (hash % shards as u64) as usize
+    (ids::hash(id.bytes()) % shards as u64) as usize
 }

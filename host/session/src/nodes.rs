@@ -95,6 +95,8 @@ struct View {
     looked: Instant,
     /// Incarnations that were looked for in vain, and when.
     unknown: HashMap<u64, Instant>,
+    /// Those that clients named while they were not known, and when first.
+    claimed: HashMap<u64, Instant>,
 }
 
 /// A lease and since when it has not changed.
@@ -139,6 +141,7 @@ impl Nodes {
             gone: HashMap::new(),
             looked: Instant::now(),
             unknown: HashMap::new(),
+            claimed: HashMap::new(),
         };
         let cluster = Cluster {
             backplane,
@@ -203,27 +206,39 @@ impl Nodes {
     }
 
     /// A living node, asked for in the backplane if it is not known yet. `None`: it is dead, or never was. An error: that
-    /// cannot be known now.
-    pub async fn find(&self, incarnation: u64) -> Result<Option<Arc<Node>>, Error> {
+    /// cannot be known now. For incarnations that nodes wrote; see [`Self::find_claimed`].
+    pub(crate) async fn find(&self, incarnation: u64) -> Result<Option<Arc<Node>>, Error> {
         let Some(cluster) = &self.0.cluster else {
             return Ok(None);
         };
         if let Some(known) = self.known(incarnation) {
             return Ok(Some(known));
         }
-        if cluster.view.lock().is_unknown(incarnation)? {
+        if cluster.view.lock().is_unknown(incarnation) {
             return Ok(None);
         }
         let value = cluster.backplane.get(BUCKET, &key(incarnation)).await?;
-        if let Some(value) = value {
-            return Ok(self.seen(incarnation, &value));
+        let found = value.and_then(|value| self.seen(incarnation, &value));
+        if found.is_none() {
+            cluster.view.lock().unknown.insert(incarnation, Instant::now());
         }
-        cluster.view.lock().unknown.insert(incarnation, Instant::now());
-        Ok(None)
+        Ok(found)
+    }
+
+    /// The same for an incarnation that a client sent, who may have made it up: an error where clients ask for too many
+    /// that are not known. What nodes look for is not held up by that.
+    pub(crate) async fn find_claimed(&self, incarnation: u64) -> Result<Option<Arc<Node>>, Error> {
+        let Some(cluster) = &self.0.cluster else {
+            return Ok(None);
+        };
+        if self.known(incarnation).is_none() {
+            cluster.view.lock().admit_claim(incarnation)?;
+        }
+        self.find(incarnation).await
     }
 
     /// A node that lives, without asking anybody.
-    pub fn known(&self, incarnation: u64) -> Option<Arc<Node>> {
+    fn known(&self, incarnation: u64) -> Option<Arc<Node>> {
         let cluster = self.0.cluster.as_ref()?;
         let view = cluster.view.lock();
         view.others.get(&incarnation).map(|seen| seen.node.clone())
@@ -291,27 +306,30 @@ impl Nodes {
 }
 
 impl View {
-    /// Whether it was looked for in vain just now. Bounds what made-up ids cost: one look an id and second, and an error
-    /// instead of more than [`UNKNOWN_MAX`] of them.
-    fn is_unknown(&mut self, incarnation: u64) -> Result<bool, Error> {
-        let now = Instant::now();
-        self.unknown
-            .retain(|_, looked| now.duration_since(*looked) < UNKNOWN_KEPT);
-        if self.unknown.contains_key(&incarnation) {
-            return Ok(true);
-        }
-        if self.unknown.len() >= UNKNOWN_MAX {
+    /// Whether it was looked for in vain just now: one look an id and second.
+    fn is_unknown(&mut self, incarnation: u64) -> bool {
+        forget_old(&mut self.unknown);
+        self.unknown.contains_key(&incarnation)
+    }
+
+    /// Bounds what made-up ids cost: an error instead of more than [`CLAIMED_MAX`] different ones in a second.
+    fn admit_claim(&mut self, incarnation: u64) -> Result<(), Error> {
+        forget_old(&mut self.claimed);
+        if self.claimed.len() >= CLAIMED_MAX && !self.claimed.contains_key(&incarnation) {
             return Err(Error::Unavailable("too many unknown nodes are looked for".into()));
         }
-        Ok(false)
+        self.claimed.entry(incarnation).or_insert_with(Instant::now);
+        Ok(())
     }
 }
 
+fn forget_old(looks: &mut HashMap<u64, Instant>) {
+    let now = Instant::now();
+    looks.retain(|_, looked| now.duration_since(*looked) < UNKNOWN_KEPT);
+}
+
 fn weight(task: &str, incarnation: u64) -> u64 {
-    let bytes = task.bytes().chain(incarnation.to_le_bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = ids::hash(task.bytes().chain(incarnation.to_le_bytes()));
     // FNV's high bits say little of its last bytes.
     (hash ^ (hash >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
 }
@@ -323,7 +341,7 @@ fn key(incarnation: u64) -> String {
 /// The bucket of leases.
 const BUCKET: &str = "nodes";
 const UNKNOWN_KEPT: Duration = Duration::from_secs(1);
-const UNKNOWN_MAX: usize = 64;
+const CLAIMED_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests;

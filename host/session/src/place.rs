@@ -18,7 +18,7 @@ impl Hub {
         let own = self.0.home.incarnation;
         match ids::home_of(sid) {
             Some(home) if home.incarnation == own => Place::Here,
-            Some(home) => match self.0.shards.nodes().find(home.incarnation).await {
+            Some(home) => match self.0.shards.nodes().find_claimed(home.incarnation).await {
                 Ok(Some(node)) => Place::Node(node),
                 // Where that cannot be known, no request could be sent there either.
                 Ok(None) | Err(_) => Place::Nowhere,

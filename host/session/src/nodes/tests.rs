@@ -79,9 +79,9 @@ async fn a_node_that_falls_silent_is_dead_after_its_lease_and_its_lease_is_remov
     }));
     changes.changed().await.unwrap();
     assert_eq!(names(&a), ["b"]);
+    lapsed.await.unwrap();
     keep_a.abort();
     keep_b.abort();
-    drop(lapsed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,6 +92,42 @@ async fn a_node_that_is_not_known_yet_is_looked_for() {
     assert_eq!(names(&a), [""; 0], "a has not looked since");
     assert_eq!(a.find(b.incarnation()).await.unwrap().unwrap().name, "b");
     assert!(a.find(17).await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn ids_that_clients_make_up_do_not_hold_up_what_nodes_look_for() {
+    let backplane = Arc::new(Embedded::in_memory());
+    let a = join(&backplane, "a").await;
+    let (b, left) = (join(&backplane, "b").await, join(&backplane, "left").await);
+    left.leave().await.unwrap();
+    for made_up in 1..=CLAIMED_MAX as u64 {
+        assert_eq!(a.find_claimed(made_up).await, Ok(None));
+    }
+    assert_eq!(a.find_claimed(1).await, Ok(None), "it is asked for already");
+    assert!(matches!(
+        a.find_claimed(b.incarnation()).await,
+        Err(Error::Unavailable(_))
+    ));
+    // Recovery goes on: from nodes that live, and from those that are gone.
+    assert_eq!(a.find(left.incarnation()).await, Ok(None));
+    assert_eq!(a.find(b.incarnation()).await.unwrap().unwrap().name, "b");
+    assert!(a.find_claimed(b.incarnation()).await.unwrap().is_some());
+    tokio::time::advance(UNKNOWN_KEPT).await;
+    assert_eq!(a.find_claimed(left.incarnation()).await, Ok(None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_says_its_node_has_left_is_not_read_for_every_socket() {
+    let backplane = Arc::new(Embedded::in_memory());
+    let (a, left) = (join(&backplane, "a").await, join(&backplane, "left").await);
+    left.leave().await.unwrap();
+    let is_unknown = |id| {
+        let view = &a.0.cluster.as_ref().unwrap().view;
+        view.lock().is_unknown(id)
+    };
+    assert!(!is_unknown(left.incarnation()));
+    assert_eq!(a.find(left.incarnation()).await, Ok(None));
+    assert!(is_unknown(left.incarnation()));
 }
 
 #[tokio::test(start_paused = true)]
