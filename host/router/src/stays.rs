@@ -109,9 +109,10 @@ pub enum Replayed<'a> {
 }
 
 /// One step of a replay. `seen` is the offset through which membership changes were applied to `stays` while
-/// they happened; later ones are applied here.
+/// they happened; later ones are applied here. `forgotten` moves up where that had to forget a stay (see
+/// [`Stays::leave`]): the next replay may not begin before it.
 pub fn replay<'a>(
-    stays: &mut Stays,
+    (stays, forgotten): (&mut Stays, &mut u64),
     (namespace, id): (&str, &str),
     seen: u64,
     offset: u64,
@@ -124,7 +125,10 @@ pub fn replay<'a>(
         Action::Emit(data) => return Replayed::Emit(data),
         _ if offset <= seen => {}
         Action::Join(rooms) => rooms.iter().for_each(|room| _ = stays.join(room, offset)),
-        Action::Leave(rooms) => rooms.iter().for_each(|room| _ = stays.leave(room, offset)),
+        Action::Leave(rooms) => {
+            let complete_after = rooms.iter().filter_map(|room| stays.leave(room, offset));
+            *forgotten = complete_after.fold(*forgotten, u64::max);
+        }
         Action::Disconnect { .. } => return Replayed::Disconnected,
         Action::EmitWithAck { .. } | Action::EmitWithAcks { .. } => {}
     }

@@ -188,7 +188,7 @@ impl Replay {
             };
             let (namespace, id) = (socket.namespace.clone(), socket.id.clone());
             match replay(
-                &mut socket.stays,
+                (&mut socket.stays, &mut socket.progress.forgotten),
                 (&namespace, &id),
                 seen,
                 position.offset,

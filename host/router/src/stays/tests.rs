@@ -53,8 +53,17 @@ fn ended_stays_are_bounded_and_say_from_where_they_are_complete() {
         assert_eq!(stays.leave(&format!("r{i}"), i * 2 + 1), None);
     }
     stays.join(&"last".into(), 9_000);
+    let (mut replayed, mut forgotten) = (stays.clone(), 0);
     assert_eq!(stays.leave("last", 9_001), Some(1));
     assert_eq!(stays.stays.len(), ENDED_STAYS_MAX);
+    // The same where the leave is read from the log.
+    let leave = Delivery {
+        target: to(&["last"], &[]),
+        action: Action::Leave(vec!["last".into()]),
+    };
+    let step = replay((&mut replayed, &mut forgotten), ("/", "me"), 9_000, 9_001, &leave);
+    assert_eq!((step, forgotten), (Replayed::Nothing, 1));
+    assert_eq!(replayed, stays);
 }
 
 #[test]
@@ -81,7 +90,7 @@ fn a_replay_follows_membership_changes_after_the_last_one_seen() {
     let got: Vec<bool> = (1..)
         .zip(&log)
         .filter_map(
-            |(offset, entry)| match replay(&mut stays, ("/", "me"), 0, offset, entry) {
+            |(offset, entry)| match replay((&mut stays, &mut 0), ("/", "me"), 0, offset, entry) {
                 Replayed::Nothing => None,
                 Replayed::Emit(_) => Some(false),
                 Replayed::Disconnected => Some(true),
