@@ -13,6 +13,16 @@ fn target(sid: &str) -> String {
     format!("/socket.io/?EIO=4&transport=polling&sid={sid}")
 }
 
+/// Two nodes, the second one behind a proxy: the first must not need to believe anybody.
+async fn behind_a_proxy() -> Cluster {
+    Cluster::start(2, |index, setup| {
+        if index == 1 {
+            setup.config.trusted_proxies = TrustedProxies::parse(&["127.0.0.1".to_owned()]).unwrap();
+        }
+    })
+    .await
+}
+
 #[test]
 fn every_request_may_go_to_another_node() {
     run(async {
@@ -201,14 +211,7 @@ fn a_killed_home_is_a_session_unknown() {
 #[test]
 fn a_draining_node_opens_elsewhere_whom_it_is_asked_for() {
     run(async {
-        let trusted = || TrustedProxies::parse(&["127.0.0.1".to_owned()]).unwrap();
-        let cluster = Cluster::start(2, move |index, setup| {
-            // The other must not need to believe anybody.
-            if index == 1 {
-                setup.config.trusted_proxies = trusted();
-            }
-        })
-        .await;
+        let cluster = behind_a_proxy().await;
         let (home, draining) = (cluster.node(0), cluster.node(1));
         draining.hub.drain(1000).await;
         let headers = [
@@ -252,13 +255,7 @@ fn a_draining_node_opens_elsewhere_whom_it_is_asked_for() {
 #[test]
 fn origins_are_judged_as_if_the_client_had_come_to_the_home() {
     run(async {
-        let trusted = || TrustedProxies::parse(&["127.0.0.1".to_owned()]).unwrap();
-        let cluster = Cluster::start(2, move |index, setup| {
-            if index == 1 {
-                setup.config.trusted_proxies = trusted();
-            }
-        })
-        .await;
+        let cluster = behind_a_proxy().await;
         let (a, b) = (cluster.node(0), cluster.node(1));
         let sid = a.open().await;
         for (proto, origin, status) in [
