@@ -1,12 +1,13 @@
 use std::{fmt, sync::Arc};
 
+use router::Failure;
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::{
     ComponentExportIndex, InstancePre,
     types::{Component as ComponentType, ComponentItem},
 };
 
-use crate::{CompileError, Engine, imports::OFFERED, state::State};
+use crate::{CompileError, Engine, Host, Limits, imports::OFFERED, instance::Instance, state::State};
 
 /// An app's compiled code, checked against the world. Cheap to clone; of one [`Engine`].
 #[derive(Clone)]
@@ -74,6 +75,18 @@ impl Component {
     /// Names the bytes it was compiled from.
     pub fn digest(&self) -> Digest {
         self.0.digest
+    }
+
+    /// Bytes of machine code and data that are mapped while it is in memory; all clones share them.
+    pub fn code_bytes(&self) -> u64 {
+        let range = self.0.pre.component().image_range();
+        (range.end as u64).saturating_sub(range.start as u64)
+    }
+
+    /// Makes an instance and drops it: whether the guest's start code runs within `limits`.
+    pub async fn try_start(&self, host: Arc<dyn Host>, limits: &Limits) -> Result<(), Failure> {
+        let limits = Arc::new(limits.clone());
+        Instance::start(self, host, &limits).await.map(drop)
     }
 
     pub(crate) fn engine(&self) -> &Engine {

@@ -27,7 +27,7 @@ pub use component::{Component, Digest, Exports};
 pub use engine::{Engine, EngineConfig, StartError};
 pub use host::{Commit, CommitError, Condition, Host, KvWrite, LogLevel, Page, SocketInfo, TimerChange};
 pub use limits::Limits;
-pub use worker::{Stats, Worker};
+pub use worker::{Source, Stats, Tier, Worker};
 
 #[cfg(test)]
 mod tests;

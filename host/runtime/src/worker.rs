@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::LocalBoxFuture;
 use router::{Call, Effect, Failure};
 use tokio::sync::{Mutex, Semaphore};
 
@@ -15,9 +16,7 @@ use crate::{Component, Limits, host::CommitError, host::Host, instance::Instance
 /// A call is a transaction. Its effects are the answer, after what it stored has been stored; if it fails there are
 /// none. Dropping the future of a call ends it, and its instance with it.
 pub struct Worker {
-    component: RefCell<Component>,
-    /// Counts [`Worker::replace`]: instances of an older version are dropped when their call ends.
-    version: Cell<u64>,
+    source: Rc<dyn Source>,
     host: Arc<dyn Host>,
     limits: Arc<Limits>,
     /// Idle instances, the most recently used last: the others grow old and are reaped.
@@ -27,6 +26,29 @@ pub struct Worker {
     /// Held by a call that lost a race for a key, while it runs again: losers do not race each other.
     again: Mutex<()>,
     counters: Rc<Counters>,
+}
+
+/// Where a worker has its app's code from, whenever it makes an instance: between two calls the code may have left memory.
+pub trait Source: 'static {
+    fn component(&self) -> LocalBoxFuture<'_, Result<(Component, Tier), Failure>>;
+}
+
+/// Where code was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// Compiled, in memory.
+    Warm,
+    /// Compiled, on disk.
+    Cold,
+    /// It had to be fetched and compiled.
+    Remote,
+}
+
+/// Code that stays in memory.
+impl Source for Component {
+    fn component(&self) -> LocalBoxFuture<'_, Result<(Component, Tier), Failure>> {
+        Box::pin(async { Ok((self.clone(), Tier::Warm)) })
+    }
 }
 
 /// What a worker has done, for metrics. All but the first two only grow.
@@ -39,8 +61,12 @@ pub struct Stats {
     pub calls: u64,
     /// Calls that found an idle instance.
     pub wakes_hot: u64,
-    /// Calls for which an instance was made from compiled code.
+    /// Calls for which an instance was made, from compiled code in memory.
     pub wakes_warm: u64,
+    /// The same, from compiled code on disk.
+    pub wakes_cold: u64,
+    /// The same, from code that was fetched and compiled first.
+    pub wakes_remote: u64,
     /// Calls that ended in a trap.
     pub traps: u64,
     /// Calls that ended at a limit.
@@ -53,10 +79,9 @@ pub struct Stats {
 const TRIES_MAX: u32 = 5;
 
 impl Worker {
-    pub fn new(component: Component, host: Arc<dyn Host>, limits: Limits) -> Self {
+    pub fn new(source: Rc<dyn Source>, host: Arc<dyn Host>, limits: Limits) -> Self {
         Self {
-            component: RefCell::new(component),
-            version: Cell::new(0),
+            source,
             host,
             permits: Semaphore::new(limits.instances.clamp(1, Semaphore::MAX_PERMITS)),
             limits: Arc::new(limits),
@@ -91,18 +116,6 @@ impl Worker {
         Err(Failure::Unavailable(text))
     }
 
-    /// Takes a new version into use: the next call runs it. Calls in flight end on the old one.
-    pub fn replace(&self, component: Component) {
-        self.version.set(self.version.get() + 1);
-        self.component.replace(component);
-        self.idle.take();
-    }
-
-    /// The version in use.
-    pub fn component(&self) -> Component {
-        self.component.borrow().clone()
-    }
-
     /// Drops instances that have been idle since an earlier `reap` at least `idle_ms` ago. Call it a few times in
     /// that time; answers whether any instance is left, so whether to call again.
     pub fn reap(&self, now: Instant) -> bool {
@@ -123,6 +136,8 @@ impl Worker {
             calls: counters.calls.get(),
             wakes_hot: counters.wakes_hot.get(),
             wakes_warm: counters.wakes_warm.get(),
+            wakes_cold: counters.wakes_cold.get(),
+            wakes_remote: counters.wakes_remote.get(),
             traps: counters.traps.get(),
             limits: counters.limits.get(),
             conflicts: counters.conflicts.get(),
@@ -154,22 +169,23 @@ impl Worker {
             bump(&self.counters.wakes_hot);
             return Ok(live);
         }
-        bump(&self.counters.wakes_warm);
-        let version = self.version.get();
-        let component = self.component();
+        let (component, tier) = self.source.component().await.map_err(Ended::Failed)?;
+        bump(match tier {
+            Tier::Warm => &self.counters.wakes_warm,
+            Tier::Cold => &self.counters.wakes_cold,
+            Tier::Remote => &self.counters.wakes_remote,
+        });
         let instance = Instance::start(&component, Arc::clone(&self.host), &self.limits).await;
         let instance = instance.map_err(Ended::Failed)?;
         self.counters.instances.set(self.counters.instances.get() + 1);
         Ok(Live {
             instance,
-            version,
             counters: Rc::clone(&self.counters),
         })
     }
 
     fn give_back(&self, live: Live) {
-        let fresh = live.instance.calls < self.limits.calls_per_instance;
-        if fresh && live.version == self.version.get() {
+        if live.instance.calls < self.limits.calls_per_instance {
             self.idle.borrow_mut().push(live);
         }
     }
@@ -192,8 +208,6 @@ enum Ended {
 /// An instance that is counted.
 struct Live {
     instance: Instance,
-    /// Of the worker's component.
-    version: u64,
     counters: Rc<Counters>,
 }
 
@@ -209,6 +223,8 @@ struct Counters {
     calls: Cell<u64>,
     wakes_hot: Cell<u64>,
     wakes_warm: Cell<u64>,
+    wakes_cold: Cell<u64>,
+    wakes_remote: Cell<u64>,
     traps: Cell<u64>,
     limits: Cell<u64>,
     conflicts: Cell<u64>,

@@ -57,7 +57,7 @@ impl Code {
 fn new_worker(version: &Version, host: &Arc<AppHost>) -> Rc<Worker> {
     let host = Arc::clone(host) as Arc<dyn Host>;
     Rc::new(Worker::new(
-        version.component.clone(),
+        Rc::new(version.component.clone()),
         host,
         version.limits.clone(),
     ))

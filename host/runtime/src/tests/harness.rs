@@ -3,6 +3,7 @@ use std::{
     future::ready,
     path::{Path, PathBuf},
     process::Command,
+    rc::Rc,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -175,7 +176,7 @@ impl App {
         let world = Arc::new(world);
         let host: Arc<dyn Host> = Arc::<World>::clone(&world);
         Self {
-            worker: Worker::new(component(guest).await, host, limits),
+            worker: Worker::new(Rc::new(component(guest).await), host, limits),
             world,
         }
     }

@@ -1,9 +1,14 @@
-use std::time::{Duration, Instant};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use futures_util::future::join_all;
+use futures_util::future::{LocalBoxFuture, join_all};
+use router::Failure;
 
-use super::harness::{App, component, event_call};
-use crate::Limits;
+use super::harness::{App, component};
+use crate::{Component, Limits, Source, Tier, Worker};
 
 #[tokio::test]
 async fn instances_are_reused_up_to_their_calls() {
@@ -52,21 +57,40 @@ async fn no_more_instances_than_allowed() {
 }
 
 #[tokio::test]
-async fn a_new_version_takes_over_between_calls() {
-    let app = App::hostile(Limits::default()).await;
-    app.say("count", &[]).await;
-    let old = app.worker.call(event_call("sleep", &["20"], None));
-    let deploy = async {
-        app.worker.replace(component("plain").await);
-        app.say("count", &[]).await
-    };
-    let (old, new) = tokio::join!(old, deploy);
+async fn code_is_asked_for_when_an_instance_is_made() {
+    struct Shelf(Component, std::cell::Cell<u32>);
+    impl Source for Shelf {
+        fn component(&self) -> LocalBoxFuture<'_, Result<(Component, Tier), Failure>> {
+            self.1.set(self.1.get() + 1);
+            let found = match self.1.get() {
+                1 => Ok((self.0.clone(), Tier::Cold)),
+                2 => Err(Failure::Unavailable("the shelf is empty".to_owned())),
+                _ => Ok((self.0.clone(), Tier::Remote)),
+            };
+            Box::pin(async move { found })
+        }
+    }
+    let shelf = Rc::new(Shelf(component("hostile").await, std::cell::Cell::new(0)));
+    let source = Rc::<Shelf>::clone(&shelf);
+    let mut app = App::hostile(Limits::default()).await;
+    let host = Arc::<super::harness::World>::clone(&app.world);
+    app.worker = Worker::new(source, host, Limits::default());
+    assert_eq!(app.say("count", &[]).await, "1");
+    assert_eq!(app.say("count", &[]).await, "2");
+    assert_eq!(shelf.1.get(), 1, "an idle instance needs no code");
+    let now = Instant::now();
+    assert!(app.worker.reap(now));
+    assert!(!app.worker.reap(now + Duration::from_secs(2)));
+    assert!(app.say("count", &[]).await.contains("the shelf is empty"));
+    assert_eq!(app.say("count", &[]).await, "1");
+    let stats = app.worker.stats();
     assert_eq!(
-        super::harness::replies(&old.unwrap()),
-        "woke",
-        "calls in flight end on the old one"
+        (
+            stats.wakes_hot,
+            stats.wakes_cold,
+            stats.wakes_remote,
+            stats.wakes_warm
+        ),
+        (1, 1, 1, 0)
     );
-    assert_eq!(new, "plain");
-    assert_eq!(app.say("count", &[]).await, "plain");
-    assert_eq!(app.worker.stats().instances, 1, "the old one is gone");
 }
