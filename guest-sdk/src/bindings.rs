@@ -46,3 +46,29 @@ pub mod timers {
         type_section_suffix: "timers",
     });
 }
+
+pub mod push {
+    wit_bindgen::generate!({
+        inline: "package wakeline:sdk-push; world push { export wakeline:app/push-handler@0.1.0; }",
+        path: "wit",
+        with: { "wakeline:app/types@0.1.0": crate::bindings::app::wakeline::app::types, "wakeline:app/push-handler@0.1.0": generate },
+        runtime_path: "wakeline_sdk::wit_bindgen::rt",
+        pub_export_macro: true,
+        export_macro_name: "export_push_handler",
+        default_bindings_module: "wakeline_sdk::bindings::push",
+        type_section_suffix: "push",
+    });
+}
+
+pub mod migration {
+    wit_bindgen::generate!({
+        inline: "package wakeline:sdk-migration; world migration { export wakeline:app/migration-handler@0.1.0; }",
+        path: "wit",
+        with: { "wakeline:app/types@0.1.0": crate::bindings::app::wakeline::app::types, "wakeline:app/migration-handler@0.1.0": generate },
+        runtime_path: "wakeline_sdk::wit_bindgen::rt",
+        pub_export_macro: true,
+        export_macro_name: "export_migration_handler",
+        default_bindings_module: "wakeline_sdk::bindings::migration",
+        type_section_suffix: "migration",
+    });
+}

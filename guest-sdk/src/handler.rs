@@ -1,4 +1,7 @@
-use crate::{Answer, DisconnectReason, Error, Event, Handshake, Refusal, Result, Socket, timers::Timer};
+use crate::{
+    Answer, DisconnectReason, Error, Event, Handshake, Migration, Push, Refusal, Result, Socket,
+    timers::Timer,
+};
 
 /// What an app does when something happens. Usually written by [`#[handler]`](macro@crate::handler); write it
 /// yourself, with [`export!`](crate::export), to dispatch events in your own way.
@@ -47,6 +50,18 @@ pub trait Handler {
         let _ = timer;
         Ok(())
     }
+
+    /// A backend pushed something (`POST /v1/apps/{app}/push`). It is told the error, if there is one.
+    fn push(push: Push) -> Result<()> {
+        unhandled_push(&push)
+    }
+
+    /// Another version of the app has written this socket's state: answers it in this version's form, as
+    /// [`Socket::state`] will read it. Called once, before the socket's next call.
+    fn migrate(socket: &Socket, migration: Migration) -> Result<Vec<u8>> {
+        let _ = socket;
+        Ok(migration.into_bytes())
+    }
 }
 
 /// What `#[handler]` does with an event that no function takes: a client that waits gets an error.
@@ -61,8 +76,18 @@ pub fn unhandled(event: &Event) -> Result<()> {
     }
 }
 
-/// Exports a type that implements [`Handler`] as the component's handler. `acks` and `timers` after it export
-/// [`Handler::ack`] and [`Handler::timer`], too: `export!(Chat, acks, timers)`.
+/// What `#[handler]` does with a push that no function takes: the backend is told.
+#[doc(hidden)]
+pub fn unhandled_push(push: &Push) -> Result<()> {
+    Err(Error::Other(format!(
+        "no handler for the topic \"{}\"",
+        push.topic()
+    )))
+}
+
+/// Exports a type that implements [`Handler`] as the component's handler. `acks`, `timers`, `push` and `migration` after
+/// it export [`Handler::ack`], [`Handler::timer`], [`Handler::push`] and [`Handler::migrate`], too:
+/// `export!(Chat, acks, timers)`.
 ///
 /// Once in a component. On targets other than wasm32 (unit tests) it exports nothing.
 #[macro_export]
@@ -89,12 +114,26 @@ macro_rules! __export_more {
     (timers $guest:ident) => {
         $crate::bindings::timers::export_timers_handler!($guest with_types_in $crate::bindings::timers);
     };
+    (push $guest:ident) => {
+        $crate::bindings::push::export_push_handler!($guest with_types_in $crate::bindings::push);
+    };
+    (migration $guest:ident) => {
+        $crate::bindings::migration::export_migration_handler!($guest with_types_in $crate::bindings::migration);
+    };
     ($other:ident $guest:ident) => {
-        compile_error!("export! knows `acks` and `timers`");
+        compile_error!("export! knows `acks`, `timers`, `push` and `migration`");
     };
 }
 
 #[doc(hidden)]
 pub fn uses<H: Handler>() {
-    let _ = (H::connect, H::event, H::disconnect, H::ack, H::timer);
+    let _ = (
+        H::connect,
+        H::event,
+        H::disconnect,
+        H::ack,
+        H::timer,
+        H::push,
+        H::migrate,
+    );
 }

@@ -11,6 +11,8 @@ mod event;
 mod handler;
 mod handshake;
 mod host;
+mod migration;
+mod push;
 mod socket;
 
 pub mod config;
@@ -32,6 +34,8 @@ pub use crate::{
     event::{Ack, Answer, Collected, Event},
     handler::Handler,
     handshake::{DisconnectReason, Handshake, Refusal},
+    migration::Migration,
+    push::Push,
     socket::Socket,
 };
 pub use serde_json::{self, Value, json};
@@ -44,7 +48,8 @@ pub use crate::host::Guest;
 pub use crate::{
     args::ArgsReader,
     event::answer as __answer,
-    handler::{unhandled, uses as __uses},
+    handler::{unhandled, unhandled_push, uses as __uses},
+    migration::to_state as __to_state,
 };
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
@@ -53,8 +58,8 @@ pub use wit_bindgen;
 /// What most handlers use: `use wakeline_sdk::prelude::*;`
 pub mod prelude {
     pub use crate::{
-        Ack, Answer, Args, Bytes, Collected, DisconnectReason, Error, Event, Handler, Handshake, Refusal,
-        Result, Socket, Value, debug, error, info, io, json, log::Level, timers::Timer, warn,
+        Ack, Answer, Args, Bytes, Collected, DisconnectReason, Error, Event, Handler, Handshake, Migration,
+        Push, Refusal, Result, Socket, Value, debug, error, info, io, json, log::Level, timers::Timer, warn,
     };
     pub use serde::{Deserialize, Serialize};
 }

@@ -23,9 +23,14 @@ pub(crate) fn expand(item: &ItemImpl, routes: &[Route]) -> Result<TokenStream> {
     let disconnect = disconnect(ty, &of(|kind| *kind == Kind::Disconnect));
     let acks = of(|kind| matches!(kind, Kind::OnAck(_)));
     let timers = of(|kind| matches!(kind, Kind::Timer(_)));
+    let pushes = of(|kind| matches!(kind, Kind::Push(_)));
+    let migrations = of(|kind| *kind == Kind::Migrate);
     let export_acks = (!acks.is_empty()).then(|| quote!(acks,));
     let export_timers = (!timers.is_empty()).then(|| quote!(timers,));
+    let export_push = (!pushes.is_empty()).then(|| quote!(push,));
+    let export_migration = (!migrations.is_empty()).then(|| quote!(migration,));
     let (acks, timers) = (on_ack(ty, &acks), timer(ty, &timers));
+    let (pushes, migrations) = (push(ty, &pushes), migrate(ty, &migrations));
     Ok(quote! {
         #[automatically_derived]
         impl ::wakeline_sdk::Handler for #ty {
@@ -34,8 +39,10 @@ pub(crate) fn expand(item: &ItemImpl, routes: &[Route]) -> Result<TokenStream> {
             #disconnect
             #acks
             #timers
+            #pushes
+            #migrations
         }
-        ::wakeline_sdk::export!(#ty, #export_acks #export_timers);
+        ::wakeline_sdk::export!(#ty, #export_acks #export_timers #export_push #export_migration);
     })
 }
 
@@ -173,7 +180,7 @@ fn disconnect(ty: &Type, routes: &[&Route]) -> TokenStream {
 }
 
 fn on_ack(ty: &Type, routes: &[&Route]) -> TokenStream {
-    let arms = arms(routes, |route| {
+    let arms = arms(routes, quote!(::core::result::Result::Ok(())), |route| {
         call(ty, route, |parameter| match parameter.what {
             What::Socket => quote!(__socket),
             What::Str => quote!(__token),
@@ -192,7 +199,7 @@ fn on_ack(ty: &Type, routes: &[&Route]) -> TokenStream {
 }
 
 fn timer(ty: &Type, routes: &[&Route]) -> TokenStream {
-    let arms = arms(routes, |route| {
+    let arms = arms(routes, quote!(::core::result::Result::Ok(())), |route| {
         call(ty, route, |parameter| {
             if parameter.what == What::Timer {
                 quote!(__timer)
@@ -208,14 +215,65 @@ fn timer(ty: &Type, routes: &[&Route]) -> TokenStream {
     }
 }
 
-/// One arm a name, the function without a name for the rest.
-fn arms(routes: &[&Route], mut call: impl FnMut(&Route) -> TokenStream) -> TokenStream {
-    let mut rest = quote!(::core::result::Result::Ok(()));
+fn push(ty: &Type, routes: &[&Route]) -> TokenStream {
+    let rest = quote!(::wakeline_sdk::unhandled_push(&__push));
+    let arms = arms(routes, rest, |route| {
+        call(ty, route, |parameter| {
+            if parameter.what == What::Push {
+                quote!(__push)
+            } else {
+                quote_spanned!(parameter.ty.span()=> __push.payload()?)
+            }
+        })
+    });
+    quote! {
+        fn push(__push: ::wakeline_sdk::Push) -> ::wakeline_sdk::Result<()> {
+            match __push.topic() { #arms }
+        }
+    }
+}
+
+fn migrate(ty: &Type, routes: &[&Route]) -> TokenStream {
+    let otherwise = quote!(::core::result::Result::Ok(__migration.into_bytes()));
+    let body = by_namespace(routes, otherwise, |route| {
+        let takes_state = route
+            .parameters
+            .iter()
+            .find(|parameter| parameter.what == What::Argument);
+        let read = takes_state.map(|parameter| {
+            let ty = &parameter.ty;
+            quote_spanned!(ty.span()=> let __state: #ty = __migration.state()?;)
+        });
+        let call = call(ty, route, |parameter| match parameter.what {
+            What::Socket => quote!(__socket),
+            What::Migration => quote!(__migration),
+            _ => quote!(__state),
+        });
+        quote_spanned!(route.span=> #read ::wakeline_sdk::__to_state(&#call?))
+    });
+    quote! {
+        fn migrate(
+            __socket: &::wakeline_sdk::Socket,
+            __migration: ::wakeline_sdk::Migration,
+        ) -> ::wakeline_sdk::Result<::std::vec::Vec<u8>> {
+            #body
+        }
+    }
+}
+
+/// One arm a name, the function without a name for the rest, or `rest`.
+fn arms(
+    routes: &[&Route],
+    mut rest: TokenStream,
+    mut call: impl FnMut(&Route) -> TokenStream,
+) -> TokenStream {
     let mut arms = Vec::new();
     for route in routes {
         let body = call(route);
         match &route.kind {
-            Kind::OnAck(Some(name)) | Kind::Timer(Some(name)) => arms.push(quote!(#name => { #body })),
+            Kind::OnAck(Some(name)) | Kind::Timer(Some(name)) | Kind::Push(Some(name)) => {
+                arms.push(quote!(#name => { #body }));
+            }
             _ => rest = body,
         }
     }

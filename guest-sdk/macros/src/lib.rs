@@ -16,15 +16,17 @@ use syn::{ItemImpl, parse_macro_input};
 /// | `#[disconnect]` | when a client left for good | `&Socket`, `DisconnectReason` |
 /// | `#[on_ack("token")]`, `#[on_ack]` | for answers to `emit_with_ack` with that token, or any other | `&Socket`, `&str` (the token), `Answer` |
 /// | `#[timer("name")]`, `#[timer]` | when that timer, or any other, runs out | `Timer`, or its payload |
+/// | `#[push("topic")]`, `#[push]` | when a backend pushes to that topic, or any other | `Push`, or its payload |
+/// | `#[migrate]` | for a socket whose state another version wrote; answers the new state | `&Socket`, the old state, `Migration` |
 ///
 /// Parameters are told apart by their type's name and may stand in any order; the rest of an `#[on]` function's
 /// parameters are the event's arguments, in order, read with serde. `Option<T>` is an argument that may be missing.
 /// Instead of arguments it may take the `Event` itself.
 ///
 /// A function answers `Result<()>`. One with `#[on]` may answer `Result<T>` instead: `T` is then the client's
-/// ack: one argument. (For several, take an `Ack` and send a tuple.)
+/// ack: one argument. (For several, take an `Ack` and send a tuple.) One with `#[migrate]` answers the new state.
 ///
-/// `#[connect]`, `#[on]`, `#[fallback]` and `#[disconnect]` take `namespace = "/admin"`, which restricts them to it.
+/// `#[connect]`, `#[on]`, `#[fallback]`, `#[disconnect]` and `#[migrate]` take `namespace = "/admin"`, which restricts them to it.
 ///
 /// Mistakes are told where they are made. A handler has no `self`, because nothing in memory survives a call:
 ///

@@ -29,6 +29,9 @@ pub(crate) enum Kind {
     OnAck(Option<LitStr>),
     /// Of a name, or of any other.
     Timer(Option<LitStr>),
+    /// Of a topic, or of any other.
+    Push(Option<LitStr>),
+    Migrate,
 }
 
 /// What a parameter is, by the name of its type.
@@ -47,12 +50,23 @@ pub(crate) enum What {
     Reason,
     Answer,
     Timer,
+    Push,
+    Migration,
     /// `&str`: a token for `#[on_ack]`.
     Str,
     Argument,
 }
 
-const NAMES: [&str; 6] = ["connect", "on", "fallback", "disconnect", "on_ack", "timer"];
+const NAMES: [&str; 8] = [
+    "connect",
+    "on",
+    "fallback",
+    "disconnect",
+    "on_ack",
+    "timer",
+    "push",
+    "migrate",
+];
 
 /// Names that Socket.IO keeps for itself: a client cannot emit them.
 const RESERVED: [&str; 6] = [
@@ -132,12 +146,17 @@ fn route(function: &mut ImplItemFn) -> Result<Option<Route>> {
             "take the event's arguments, or the Event, not both",
         ));
     }
+    let returns_unit = returns_unit(&function.sig.output)?;
+    if kind == Kind::Migrate && returns_unit {
+        let message = "#[migrate] answers `Result<T>`: `T` is the new state";
+        return Err(Error::new(function.sig.output.span(), message));
+    }
     Ok(Some(Route {
         function: function.sig.ident.clone(),
         kind,
         namespace,
         parameters,
-        returns_unit: returns_unit(&function.sig.output)?,
+        returns_unit,
         span: attribute.span(),
     }))
 }
@@ -196,13 +215,15 @@ fn kind(attribute: &Attribute) -> Result<(Kind, Option<LitStr>)> {
         }
         name if is("on_ack") => Kind::OnAck(name),
         name if is("timer") => Kind::Timer(name),
+        name if is("push") => Kind::Push(name),
         Some(name) => return Err(Error::new_spanned(name, "this attribute takes no name")),
         None if is("connect") => Kind::Connect,
         None if is("disconnect") => Kind::Disconnect,
+        None if is("migrate") => Kind::Migrate,
         None => Kind::Fallback,
     };
-    if namespace.is_some() && matches!(kind, Kind::OnAck(_) | Kind::Timer(_)) {
-        return error("this attribute takes no namespace: the token or the name says enough");
+    if namespace.is_some() && matches!(kind, Kind::OnAck(_) | Kind::Timer(_) | Kind::Push(_)) {
+        return error("this attribute takes no namespace: the token, name or topic says enough");
     }
     match &namespace {
         Some(path) if !path.value().starts_with('/') && !path.value().starts_with("raw:") => {
@@ -254,6 +275,8 @@ fn what(ty: &Type) -> What {
         "DisconnectReason" => What::Reason,
         "Answer" => What::Answer,
         "Timer" => What::Timer,
+        "Push" => What::Push,
+        "Migration" => What::Migration,
         "str" => What::Str,
         _ => What::Argument,
     }
@@ -285,6 +308,14 @@ fn check(kind: &Kind, parameter: &Parameter) -> Result<()> {
             "#[timer] takes `Timer` or its payload",
             &[What::Timer, What::Argument],
         ),
+        Kind::Push(_) => (
+            "#[push] takes `Push` or its payload",
+            &[What::Push, What::Argument],
+        ),
+        Kind::Migrate => (
+            "#[migrate] takes `&Socket`, the old state and `Migration`",
+            &[What::Socket, What::Argument, What::Migration],
+        ),
     };
     if !allowed.contains(&parameter.what) {
         return Err(Error::new_spanned(&parameter.ty, takes));
@@ -293,7 +324,7 @@ fn check(kind: &Kind, parameter: &Parameter) -> Result<()> {
     let must_borrow = matches!(parameter.what, What::Socket | What::Handshake);
     let must_own = matches!(
         parameter.what,
-        What::Event | What::Ack | What::Reason | What::Answer | What::Timer
+        What::Event | What::Ack | What::Reason | What::Answer | What::Timer | What::Push | What::Migration
     );
     match (borrowed, must_borrow, must_own) {
         (false, true, _) => Err(Error::new_spanned(
@@ -338,6 +369,8 @@ fn unique(routes: &[Route]) -> Result<()> {
             Kind::Disconnect => ("disconnect", None),
             Kind::OnAck(name) => ("on_ack", name.as_ref().map(LitStr::value)),
             Kind::Timer(name) => ("timer", name.as_ref().map(LitStr::value)),
+            Kind::Push(name) => ("push", name.as_ref().map(LitStr::value)),
+            Kind::Migrate => ("migrate", None),
         };
         if !seen.insert((word, name, route.namespace.as_ref().map(LitStr::value))) {
             return Err(Error::new(route.span, "there is a function for this already"));

@@ -2,8 +2,8 @@ use std::{marker::PhantomData, time::Duration};
 
 use super::Page;
 use crate::{
-    Ack, Answer, Args, Bytes, Collected, DisconnectReason, Error, Event, Handler, Handshake, Refusal,
-    RemoteSocket, Result, Socket,
+    Ack, Answer, Args, Bytes, Collected, DisconnectReason, Error, Event, Handler, Handshake, Migration, Push,
+    Refusal, RemoteSocket, Result, Socket,
     bindings::{
         acks::exports::wakeline::app::acks_handler,
         app::{
@@ -15,6 +15,8 @@ use crate::{
                 logging::logging,
             },
         },
+        migration::exports::wakeline::app::migration_handler,
+        push::exports::wakeline::app::push_handler,
         timers::exports::wakeline::app::timers_handler,
     },
     emit::Target,
@@ -77,6 +79,18 @@ impl<H: Handler> acks_handler::Guest for Guest<H> {
 impl<H: Handler> timers_handler::Guest for Guest<H> {
     fn handle_timer(name: String, payload: Vec<u8>) -> Result<(), types::Error> {
         H::timer(Timer { name, payload }).map_err(Into::into)
+    }
+}
+
+impl<H: Handler> push_handler::Guest for Guest<H> {
+    fn handle_push(topic: String, payload: Vec<u8>) -> Result<(), types::Error> {
+        H::push(Push { topic, payload }).map_err(Into::into)
+    }
+}
+
+impl<H: Handler> migration_handler::Guest for Guest<H> {
+    fn migrate(socket: types::Socket, state: Vec<u8>, from_version: u32) -> Result<Vec<u8>, types::Error> {
+        H::migrate(&socket.into(), Migration { state, from_version }).map_err(Into::into)
     }
 }
 

@@ -40,7 +40,9 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 pub use socket::{Received, TestSocket};
 use world::{Calls, World};
 
-use crate::{Error, Handler, Handshake, Refusal, Result, kv, log::Level, timers::Timer};
+use serde::Serialize;
+
+use crate::{Error, Handler, Handshake, Push, Refusal, Result, kv, log::Level, timers::Timer};
 
 /// An app with a handler `H`, its sockets, its key-value store, timers and log, all in memory.
 pub struct TestApp {
@@ -57,6 +59,8 @@ impl TestApp {
             disconnect: H::disconnect,
             ack: H::ack,
             timer: H::timer,
+            push: H::push,
+            migrate: H::migrate,
         };
         Self {
             world: Rc::default(),
@@ -134,6 +138,20 @@ impl TestApp {
             payload,
         };
         world::call(&self.world, None, None, || (self.calls.timer)(timer)).map(|_| ())
+    }
+
+    /// A backend pushes `payload`, as JSON. The handler's error, if it returns one.
+    pub fn push<T: Serialize + ?Sized>(&self, topic: &str, payload: &T) -> Result<()> {
+        self.push_bytes(topic, &serde_json::to_vec(payload)?)
+    }
+
+    /// A backend pushes bytes.
+    pub fn push_bytes(&self, topic: &str, payload: &[u8]) -> Result<()> {
+        let push = Push {
+            topic: topic.to_owned(),
+            payload: payload.to_owned(),
+        };
+        world::call(&self.world, None, None, || (self.calls.push)(push)).map(|_| ())
     }
 
     /// What has been logged.

@@ -1,11 +1,11 @@
 use std::{cell::RefCell, fmt, rc::Rc};
 
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::world::{self, Calls, SocketRecord, World};
 use crate::{
-    Ack, Answer, Args, Collected, DisconnectReason, Error, Event, Handshake, IntoArgs, Refusal, Result,
-    Socket,
+    Ack, Answer, Args, Collected, DisconnectReason, Error, Event, Handshake, IntoArgs, Migration, Refusal,
+    Result, Socket,
 };
 
 /// A client of a [`TestApp`](super::TestApp). Dropping it does not disconnect it.
@@ -119,6 +119,18 @@ impl TestSocket {
                 .with_record(|record| record.state.clone())
                 .unwrap_or_default(),
         )
+    }
+
+    /// As if `from_version` of the app had kept `state` and another one took over: has the handler migrate it. If
+    /// that fails, the state stays.
+    pub fn migrate<T: Serialize + ?Sized>(&self, state: &T, from_version: u32) -> Result<()> {
+        let state = serde_json::to_vec(state)?;
+        self.with_record(|record| record.state.clone_from(&state));
+        world::call(&self.world, Some(&self.id), None, || {
+            let migrated = (self.calls.migrate)(&self.view(), Migration { state, from_version })?;
+            crate::host::set_state(&self.id, &migrated)
+        })
+        .map(|_| ())
     }
 
     fn view(&self) -> Socket {

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::Received;
-use crate::{Answer, Args, DisconnectReason, Error, Event, Handshake, Refusal, RemoteSocket, Result, Socket};
+use crate::{
+    Answer, Args, DisconnectReason, Error, Event, Handshake, Migration, Push, Refusal, RemoteSocket, Result,
+    Socket,
+};
 use crate::{emit::Target, log::Level, timers::Timer};
 
 /// A handler's functions.
@@ -17,6 +20,8 @@ pub(super) struct Calls {
     pub(super) disconnect: fn(&Socket, DisconnectReason) -> Result<()>,
     pub(super) ack: fn(&Socket, &str, Answer) -> Result<()>,
     pub(super) timer: fn(Timer) -> Result<()>,
+    pub(super) push: fn(Push) -> Result<()>,
+    pub(super) migrate: fn(&Socket, Migration) -> Result<Vec<u8>>,
 }
 
 /// What a host keeps of an app.

@@ -27,6 +27,11 @@ pub enum CallKind {
     Ack { token: Arc<str>, outcome: AckOutcome },
     /// A timer that an earlier call set.
     Timer { name: String, payload: Bytes },
+    /// A backend talks to the app.
+    Push { topic: String, payload: Bytes },
+    /// Another version of the app has written the socket's state. The effects end with [`Effect::SetState`]; there are
+    /// none if the state is empty or the code leaves states as they are.
+    Migrate { state: Bytes, from_version: u32 },
 }
 
 /// A socket as a handler sees it: taken when the call begins.

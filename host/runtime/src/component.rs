@@ -26,9 +26,16 @@ pub struct Digest(pub [u8; 32]);
 
 /// Which of the optional handlers a component exports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one of the WIT's interfaces, there or not"
+)]
 pub struct Exports {
     pub acks: bool,
     pub timers: bool,
+    pub push: bool,
+    /// Without it a socket's state is kept as another version wrote it.
+    pub migrate: bool,
 }
 
 /// Where the handlers are in the component.
@@ -39,11 +46,15 @@ pub(crate) struct Functions {
     pub(crate) disconnect: ComponentExportIndex,
     pub(crate) ack: Option<ComponentExportIndex>,
     pub(crate) timer: Option<ComponentExportIndex>,
+    pub(crate) push: Option<ComponentExportIndex>,
+    pub(crate) migrate: Option<ComponentExportIndex>,
 }
 
 const HANDLER: &str = "wakeline:app/handler@0.1.0";
 const ACKS_HANDLER: &str = "wakeline:app/acks-handler@0.1.0";
 const TIMERS_HANDLER: &str = "wakeline:app/timers-handler@0.1.0";
+const PUSH_HANDLER: &str = "wakeline:app/push-handler@0.1.0";
+const MIGRATION_HANDLER: &str = "wakeline:app/migration-handler@0.1.0";
 
 impl Component {
     /// Checks that compiled code is of the world, and links it.
@@ -69,6 +80,8 @@ impl Component {
         Exports {
             acks: functions.ack.is_some(),
             timers: functions.timer.is_some(),
+            push: functions.push.is_some(),
+            migrate: functions.migrate.is_some(),
         }
     }
 
@@ -186,16 +199,18 @@ fn find_functions(engine: &Engine, code: &wasmtime::component::Component) -> Res
             Err(other_version(function))
         }
     };
-    let ack = find(ACKS_HANDLER, "handle-ack");
-    if ack.is_some() && !takes_socket(code, ACKS_HANDLER, "handle-ack") {
-        return Err(other_version("handle-ack"));
-    }
+    let find_socket = |interface, function| match find(interface, function) {
+        Some(_) if !takes_socket(code, interface, function) => Err(other_version(function)),
+        found => Ok(found),
+    };
     Ok(Functions {
         connect: need_socket("handle-connect")?,
         event: need_socket("handle-event")?,
         disconnect: need_socket("handle-disconnect")?,
-        ack,
+        ack: find_socket(ACKS_HANDLER, "handle-ack")?,
         timer: find(TIMERS_HANDLER, "handle-timer"),
+        push: find(PUSH_HANDLER, "handle-push"),
+        migrate: find_socket(MIGRATION_HANDLER, "migrate")?,
     })
 }
 

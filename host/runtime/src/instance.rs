@@ -18,7 +18,7 @@ use crate::{
     component::Functions,
     failure,
     host::{Commit, Host},
-    imports::token_text,
+    imports::{check_state, token_text},
     limits::describe,
     pace::{Pace, within},
     state::{State, on_tick},
@@ -51,6 +51,8 @@ struct Guest {
     disconnect: Option<Handler<(SocketArg, ReasonArg), Error>>,
     ack: Option<Handler<(SocketArg, Arc<str>, OutcomeArg), Error>>,
     timer: Option<Handler<(String, Vec<u8>), Error>>,
+    push: Option<Handler<(String, Vec<u8>), Error>>,
+    migrate: Option<TypedFunc<(SocketArg, Vec<u8>, u32), (Result<Vec<u8>, Error>,)>>,
 }
 
 /// An exported function, `func(P) -> result<_, E>`.
@@ -86,6 +88,8 @@ impl Instance {
             disconnect: None,
             ack: None,
             timer: None,
+            push: None,
+            migrate: None,
         };
         Ok(Self {
             guest,
@@ -139,6 +143,7 @@ impl Guest {
         let Some(socket) = socket else {
             return match kind {
                 CallKind::Timer { name, payload } => self.timer(name.clone(), payload.to_vec()).await,
+                CallKind::Push { topic, payload } => self.push(topic.clone(), payload.to_vec()).await,
                 _ => Ok(Err(Failure::Unavailable(
                     "a call of this kind needs a socket".to_owned(),
                 ))),
@@ -171,6 +176,10 @@ impl Guest {
                 Ok(result.map_err(failure::of_error))
             }
             CallKind::Timer { name, payload } => self.timer(name.clone(), payload.to_vec()).await,
+            CallKind::Push { topic, payload } => self.push(topic.clone(), payload.to_vec()).await,
+            CallKind::Migrate { state, from_version } => {
+                self.migrate(socket, state.to_vec(), *from_version).await
+            }
         }
     }
 
@@ -194,6 +203,37 @@ impl Guest {
         let function = self.typed(index, |guest| &mut guest.timer)?;
         let (result,) = function.call_async(&mut self.store, (name, payload)).await?;
         Ok(result.map_err(failure::of_error))
+    }
+
+    async fn push(&mut self, topic: String, payload: Vec<u8>) -> Handled {
+        let Some(index) = self.functions.push else {
+            return Ok(Err(missing("push-handler")));
+        };
+        let function = self.typed(index, |guest| &mut guest.push)?;
+        let (result,) = function.call_async(&mut self.store, (topic, payload)).await?;
+        Ok(result.map_err(failure::of_error))
+    }
+
+    /// What the guest answers becomes the last effect: it stands in for whatever the call has set.
+    async fn migrate(&mut self, socket: SocketArg, state: Vec<u8>, from_version: u32) -> Handled {
+        let Some(index) = self.functions.migrate else {
+            return Ok(Ok(()));
+        };
+        let function = self.typed(index, |guest| &mut guest.migrate)?;
+        let arguments = (socket, state, from_version);
+        let (result,) = function.call_async(&mut self.store, arguments).await?;
+        let state = match result {
+            Ok(state) => state,
+            Err(error) => return Ok(Err(failure::of_error(error))),
+        };
+        if let Err(text) = check_state(&state) {
+            return Ok(Err(Failure::Returned(format!("limit exceeded: {text}"))));
+        }
+        self.store
+            .data_mut()
+            .transaction
+            .push(Effect::SetState(state.into()));
+        Ok(Ok(()))
     }
 
     fn typed<P, R>(

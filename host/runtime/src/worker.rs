@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::future::LocalBoxFuture;
-use router::{Call, Effect, Failure};
+use router::{Call, CallKind, Effect, Failure};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::{Component, Limits, host::CommitError, host::Host, instance::Instance};
@@ -93,6 +93,10 @@ impl Worker {
 
     /// Runs one call to its end. Waits while as many run as the app may have instances.
     pub async fn call(&self, mut call: Call) -> Result<Vec<Effect>, Failure> {
+        // A socket without a state has none to migrate.
+        if matches!(&call.kind, CallKind::Migrate { state, .. } if state.is_empty()) {
+            return Ok(Vec::new());
+        }
         let permit = self.permits.acquire().await;
         assert!(permit.is_ok(), "nobody closes a worker's semaphore");
         bump(&self.counters.calls);

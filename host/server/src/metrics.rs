@@ -15,7 +15,15 @@ pub(crate) struct Calls {
     micros: u64,
 }
 
-const KINDS: [&str; 5] = ["connect", "event", "disconnect", "ack", "timer"];
+const KINDS: [&str; 7] = [
+    "connect",
+    "event",
+    "disconnect",
+    "ack",
+    "timer",
+    "push",
+    "migrate",
+];
 const OUTCOMES: [&str; 6] = ["ok", "refused", "returned", "trapped", "limit", "unavailable"];
 const BOUNDS_US: [u64; 10] = [10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 1_000_000];
 
@@ -31,6 +39,8 @@ impl Kind {
             CallKind::Disconnect(_) => 2,
             CallKind::Ack { .. } => 3,
             CallKind::Timer { .. } => 4,
+            CallKind::Push { .. } => 5,
+            CallKind::Migrate { .. } => 6,
         })
     }
 

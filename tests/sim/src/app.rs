@@ -80,7 +80,7 @@ impl App for Chat {
                 });
                 Ok(vec![])
             }
-            CallKind::Timer { .. } => Ok(vec![]),
+            CallKind::Timer { .. } | CallKind::Push { .. } | CallKind::Migrate { .. } => Ok(vec![]),
         };
         Box::pin(std::future::ready(outcome))
     }

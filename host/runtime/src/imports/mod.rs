@@ -8,7 +8,7 @@ mod config;
 mod sockets;
 mod timers;
 
-pub(crate) use sockets::token_text;
+pub(crate) use sockets::{check_state, token_text};
 use wasmtime::component::Linker;
 
 use crate::{

@@ -17,6 +17,17 @@ use crate::{
 /// Bytes of a socket's state.
 const STATE_BYTES_MAX: usize = 16 << 10;
 
+/// Whether a socket may have that state; the error is for the app's author.
+pub(crate) fn check_state(state: &[u8]) -> Result<(), String> {
+    if state.len() > STATE_BYTES_MAX {
+        return Err(format!(
+            "state is {} bytes; at most {STATE_BYTES_MAX}",
+            state.len()
+        ));
+    }
+    Ok(())
+}
+
 /// Bytes of a room's name, and of an `emit-with-ack` token.
 const NAME_BYTES_MAX: usize = 256;
 
@@ -128,10 +139,7 @@ impl sockets::Host for State {
     fn set_state(&mut self, socket: String, state: Vec<u8>) -> Answer<()> {
         self.admit(state.len())?;
         self.own_socket(&socket)?;
-        if state.len() > STATE_BYTES_MAX {
-            let text = format!("state is {} bytes; at most {STATE_BYTES_MAX}", state.len());
-            return Err(Refused::Error(Error::LimitExceeded(text)));
-        }
+        check_state(&state).map_err(|text| Refused::Error(Error::LimitExceeded(text)))?;
         self.transaction.push(Effect::SetState(state.into()));
         Ok(())
     }

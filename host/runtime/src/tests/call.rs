@@ -286,7 +286,9 @@ async fn optional_handlers_that_are_missing_are_named() {
         app.worker.component().exports(),
         crate::Exports {
             acks: false,
-            timers: false
+            timers: false,
+            push: false,
+            migrate: false,
         }
     );
     let text = app.say("set-timer", &[]).await;
@@ -305,4 +307,73 @@ async fn optional_handlers_that_are_missing_are_named() {
     };
     let failure = app.worker.call(socket_call(kind)).await.unwrap_err();
     assert!(failure.to_string().contains("acks-handler"), "{failure}");
+    let failure = app.worker.call(push("news", "")).await.unwrap_err();
+    assert!(failure.to_string().contains("push-handler"), "{failure}");
+    // A state that nobody migrates stays as it is.
+    assert!(app.worker.call(migrate("old")).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_backend_pushes_to_no_socket() {
+    let app = App::hostile(Limits::default()).await;
+    let effects = app.worker.call(push("news", "rain")).await.unwrap();
+    assert_eq!(replies(&effects), "news rain");
+    let failure = app.worker.call(push("fail", "")).await.unwrap_err();
+    assert!(
+        matches!(&failure, Failure::Returned(text) if text == "not today"),
+        "{failure}"
+    );
+    let failure = app.worker.call(push("panic", "")).await.unwrap_err();
+    assert!(
+        matches!(&failure, Failure::Trapped(text) if text.contains("pushed too far")),
+        "{failure}"
+    );
+    let failure = app.worker.call(push("spin", "")).await.unwrap_err();
+    assert!(
+        matches!(&failure, Failure::Limit(text) if text.contains("cpu_ms_per_call")),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_migration_answers_becomes_the_state() {
+    let app = App::hostile(Limits::default()).await;
+    let effects = app.worker.call(migrate("old")).await.unwrap();
+    assert_eq!(replies(&effects), "migrating");
+    assert!(
+        matches!(effects.last(), Some(Effect::SetState(state)) if state == "old of 3"),
+        "{effects:?}"
+    );
+    assert!(app.worker.call(migrate("")).await.unwrap().is_empty());
+    let failure = app.worker.call(migrate("fail")).await.unwrap_err();
+    assert_eq!(failure.to_string(), "handler returned an error: too old");
+    let failure = app.worker.call(migrate("panic")).await.unwrap_err();
+    assert!(matches!(failure, Failure::Trapped(_)), "{failure}");
+    let failure = app.worker.call(migrate("big")).await.unwrap_err();
+    assert!(
+        failure
+            .to_string()
+            .contains("state is 20000 bytes; at most 16384"),
+        "{failure}"
+    );
+}
+
+fn push(topic: &str, payload: &str) -> Call {
+    let kind = CallKind::Push {
+        topic: topic.to_owned(),
+        payload: Bytes::copy_from_slice(payload.as_bytes()),
+    };
+    Call { socket: None, kind }
+}
+
+fn migrate(state: &str) -> Call {
+    let state = Bytes::copy_from_slice(state.as_bytes());
+    let mut call = socket_call(CallKind::Migrate {
+        state: state.clone(),
+        from_version: 3,
+    });
+    if let Some(socket) = &mut call.socket {
+        socket.state = state;
+    }
+    call
 }

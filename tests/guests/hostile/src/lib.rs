@@ -7,7 +7,7 @@ wit_bindgen::generate!({ path: "../../../guest-sdk/wit", world: "app-full", gene
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use exports::wakeline::app::{acks_handler, handler, timers_handler};
+use exports::wakeline::app::{acks_handler, handler, migration_handler, push_handler, timers_handler};
 use wakeline::app::{
     sockets::{self, EmitFlags, Target},
     types::{Arguments, DisconnectReason, Error, Event, Handshake, Refusal, Socket},
@@ -141,6 +141,38 @@ impl timers_handler::Guest for Hostile {
             namespace: "/".into(),
         };
         reply(&everyone, &format!("{name} {}", text(&payload)))
+    }
+}
+
+impl push_handler::Guest for Hostile {
+    fn handle_push(topic: String, payload: Vec<u8>) -> Result<(), Error> {
+        let everyone = Socket {
+            id: "everyone".into(),
+            namespace: "/".into(),
+        };
+        reply(&everyone, &format!("{topic} {}", text(&payload)))?;
+        match topic.as_str() {
+            "fail" => Err(Error::Failed("not today".into())),
+            "panic" => panic!("pushed too far"),
+            "spin" => loop {
+                std::hint::black_box(());
+            },
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Answers what the state's first word says.
+impl migration_handler::Guest for Hostile {
+    fn migrate(socket: Socket, state: Vec<u8>, from_version: u32) -> Result<Vec<u8>, Error> {
+        sockets::set_state(&socket.id, b"set within")?;
+        reply(&socket, "migrating")?;
+        match state.as_slice() {
+            b"fail" => Err(Error::Failed("too old".into())),
+            b"panic" => panic!("what a state"),
+            b"big" => Ok(vec![b'x'; 20_000]),
+            old => Ok(format!("{} of {from_version}", text(old)).into_bytes()),
+        }
     }
 }
 

@@ -51,7 +51,10 @@ impl App for Chat {
                 }
                 effects
             }
-            CallKind::Ack { .. } | CallKind::Timer { .. } => vec![],
+            CallKind::Ack { .. }
+            | CallKind::Timer { .. }
+            | CallKind::Push { .. }
+            | CallKind::Migrate { .. } => vec![],
         };
         let mut random = self.random.borrow_mut();
         let slow = random
