@@ -283,7 +283,7 @@ async fn malformed_effects_are_refused_with_the_reason() {
 async fn optional_handlers_that_are_missing_are_named() {
     let app = App::new("plain", super::harness::World::default(), Limits::default()).await;
     assert_eq!(
-        app.worker.component().exports(),
+        super::harness::component("plain").await.exports(),
         crate::Exports {
             acks: false,
             timers: false,
