@@ -96,7 +96,10 @@ impl Blobs {
         for filter in [subject.clone(), format!("{subject}.*")] {
             let purge = || async {
                 let purged = stream.purge().filter(filter.as_str()).await;
-                purged.map(drop).map_err(|error| error.to_string())
+                purged.map(drop).map_err(|error| {
+                    self.link.streams.miss();
+                    error.to_string()
+                })
             };
             self.link.persevere(purge).await?;
         }

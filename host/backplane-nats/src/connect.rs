@@ -99,7 +99,10 @@ async fn establish(config: NatsConfig) -> Result<(Inner, ServerInfo), ConnectErr
         fences: server.replicas == 1 || version(&server.version) >= (2, 12, 0),
         handle: Handle::current(),
     };
-    let inner = Inner::start(Arc::new(link))
+    let link = Arc::new(link);
+    let kept = Arc::clone(&link);
+    tokio::spawn(async move { kept.streams.keep(&kept.jetstream).await });
+    let inner = Inner::start(link)
         .await
         .map_err(|error| ConnectError::Unreachable {
             servers: without_user(&config.servers),

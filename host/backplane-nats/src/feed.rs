@@ -12,6 +12,8 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
+use crate::{hedge::hedged, names::random};
+
 /// A stream's messages in order, pushed by a consumer of our own that nobody acknowledges to.
 ///
 /// What async-nats has for this makes its consumers anew by itself and from the start of the stream if nothing had
@@ -62,11 +64,28 @@ impl Feed {
         start: DeliverPolicy,
         filter: String,
     ) -> Result<Self, FeedError> {
+        hedged(|| Self::open_once(context, stream, start, filter.clone())).await
+    }
+
+    async fn open_once(
+        context: &Context,
+        stream: &str,
+        start: DeliverPolicy,
+        filter: String,
+    ) -> Result<Self, FeedError> {
         let refused = |cause: String| FeedError::Refused(cause);
         let inbox = context.client().new_inbox();
         let messages = context.client().subscribe(inbox.clone()).await;
-        let messages = messages.map_err(|error| refused(error.to_string()))?;
+        let feed = Self {
+            messages: messages.map_err(|error| refused(error.to_string()))?,
+            context: context.clone(),
+            stream: stream.to_owned(),
+            // Ours, so that a consumer whose making was not answered can be deleted too.
+            consumer: format!("w{:016x}", random()),
+            delivered: 0,
+        };
         let config = push::Config {
+            name: Some(feed.consumer.clone()),
             deliver_subject: inbox,
             deliver_policy: start,
             filter_subject: filter,
@@ -80,15 +99,8 @@ impl Feed {
             ..push::Config::default()
         };
         let made = context.create_consumer_on_stream(config, stream).await;
-        let made = made.map_err(|error| refused(error.to_string()))?;
-        let info = made.cached_info();
-        Ok(Self {
-            messages,
-            context: context.clone(),
-            stream: stream.to_owned(),
-            consumer: info.name.clone(),
-            delivered: 0,
-        })
+        made.map_err(|error| refused(error.to_string()))?;
+        Ok(feed)
     }
 
     pub(crate) async fn next(&mut self) -> Result<Fed, FeedError> {

@@ -40,6 +40,12 @@
 //! - *Epoch*: a hash of the stream's creation and of a generation in the bucket `wakeline:meta`. A reader that finds
 //!   the stream shorter than what it has read (and still so after 3 seconds, since a new leader may be behind) changes
 //!   the generation, if no other node has; every node learns of it when it next connects or makes its consumer.
+//! - *Streams that are gone* (servers that lost their disks, or keep them in memory) are made anew by whoever misses
+//!   one. A log made anew has another epoch; what has been appended to it by then is read from its start by all, and
+//!   an append whose sequence says that it went there is answered with that epoch.
+//! - *No pause longer than JetStream's*: what a leader has not answered within half a second is asked again, and so is
+//!   a consumer, since servers may put it on one that is down and never say so (they know only minutes later).
+//!   Small buckets are listed without a consumer.
 //! - *A bounded memory*: appends on their way hold at most 64 MiB, 256 messages are unacknowledged, a tail holds 4096
 //!   steps or 8 MiB. A tail that nobody reads stops the reader of its partition on this node, and this node's appends
 //!   to its app; [`Nats`] then says after 10 seconds that it is not connected.
@@ -68,12 +74,12 @@ mod blobs;
 mod connect;
 mod emits;
 mod feed;
+mod hedge;
 mod inner;
 mod kv;
 mod link;
 mod log;
 mod names;
-mod queue;
 mod streams;
 mod topics;
 mod wire;

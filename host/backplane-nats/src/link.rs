@@ -1,4 +1,5 @@
 use std::{
+    collections::HashMap,
     future::Future,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
@@ -12,6 +13,7 @@ use async_nats::{
         Context,
         context::PublishErrorKind,
         message::{PublishMessage, StreamMessage},
+        response::Response,
         stream::{LastRawMessageErrorKind, Stream},
     },
 };
@@ -24,9 +26,10 @@ use tokio::{
 };
 
 use crate::{
+    hedge::hedged,
     names::Names,
     stats::{Counters, count},
-    streams::Streams,
+    streams::{Streams, is_missing_answer},
 };
 
 /// Both connections and what everyone does with them. Two, since a server cuts a client that reads too slowly as a
@@ -134,14 +137,20 @@ impl Link {
                 Ok(Err(error)) if error.kind() == PublishErrorKind::WrongLastSequence => {
                     return Err(PublishError::WrongLast { retried });
                 }
-                Ok(Err(error)) => failure = error.to_string(),
+                Ok(Err(error)) => {
+                    // Or it has no leader: whoever looks finds out.
+                    if error.kind() == PublishErrorKind::StreamNotFound {
+                        self.streams.miss();
+                    }
+                    failure = error.to_string();
+                }
                 Err(_) => {}
             }
             if Instant::now() + pause >= deadline {
                 return Err(PublishError::Unavailable(Error::Unavailable(failure)));
             }
             sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
+            pause = (pause * 2).min(PUBLISH_PAUSE_MAX);
             retried = true;
             count(&self.counters.retries);
         }
@@ -179,10 +188,38 @@ impl Link {
             match stream.get_last_raw_message_by_subject(subject).await {
                 Ok(message) => Ok(Some(message)),
                 Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-                Err(error) => Err(error.to_string()),
+                Err(error) => {
+                    if matches!(error.kind(), LastRawMessageErrorKind::JetStream(answer) if is_missing_answer(&answer))
+                    {
+                        self.streams.miss();
+                    }
+                    Err(error.to_string())
+                }
             }
         };
-        self.persevere(attempt).await
+        self.persevere(|| hedged(attempt)).await
+    }
+
+    /// The subjects that match `filter` and have messages, as the stream's leader has them: at most 100,000.
+    pub(crate) async fn subjects(&self, stream: &str, filter: &str) -> Result<Vec<String>, Error> {
+        let request = serde_json::json!({ "subjects_filter": filter });
+        let attempt = || async {
+            let answer: Response<SubjectsOf> = self
+                .jetstream
+                .request(format!("STREAM.INFO.{stream}"), &request)
+                .await
+                .map_err(|error| error.to_string())?;
+            match answer {
+                Response::Ok(found) => Ok(found.state.subjects.into_keys().collect()),
+                Response::Err { error } => {
+                    if is_missing_answer(&error) {
+                        self.streams.miss();
+                    }
+                    Err(error.to_string())
+                }
+            }
+        };
+        self.persevere(|| hedged(attempt)).await
     }
 
     /// What only reads, tried again until it works or [`DEADLINE`] has passed.
@@ -207,6 +244,19 @@ impl Link {
     }
 }
 
+/// What of a stream's information is asked for.
+#[derive(serde::Deserialize)]
+struct SubjectsOf {
+    state: Subjects,
+}
+
+#[derive(serde::Deserialize)]
+struct Subjects {
+    /// And how many messages they have; left out if there are none.
+    #[serde(default)]
+    subjects: HashMap<String, u64>,
+}
+
 impl From<PublishError> for Error {
     fn from(error: PublishError) -> Self {
         match error {
@@ -226,3 +276,5 @@ pub(crate) fn closed() -> Error {
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 const PAUSE_MIN: Duration = Duration::from_millis(25);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// While there is no leader every attempt is refused at once: how much longer than its election ours may take.
+const PUBLISH_PAUSE_MAX: Duration = Duration::from_millis(250);

@@ -57,7 +57,7 @@ impl Logs {
             .zip(found)
             .map(|(number, found)| {
                 let stream = logs.link.names.log_stream(number);
-                Arc::new(Partition::new(number, stream, found.epoch))
+                Arc::new(Partition::new(number, stream, &found))
             })
             .collect();
         let logs = Arc::new(logs);

@@ -6,18 +6,23 @@ use async_nats::jetstream::{
     stream::{Config, DiscardPolicy, Info, StorageType},
 };
 use backplane::Error;
+use futures_util::future::join_all;
 use parking_lot::Mutex;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 
-use crate::{ConnectError, NatsConfig, connect::REQUEST_TIMEOUT, names::Names};
+use crate::{ConnectError, NatsConfig, connect::REQUEST_TIMEOUT, hedge::hedged, names::Names};
 
-/// What the streams are to be, and their making: at the start, and again where one has been deleted.
+/// What the streams are to be, and their making: at the start, and again where one is gone.
 pub(crate) struct Streams {
     names: Names,
     replicas: u8,
     log_bytes_max: u64,
     /// Raised by windows that are longer. What the stream itself says counts if it is more.
     log_age: Mutex<Duration>,
+    missed: Notify,
 }
 
 impl Streams {
@@ -28,6 +33,7 @@ impl Streams {
             replicas: config.replicas,
             log_bytes_max: config.log_bytes_max,
             log_age: Mutex::new(config.log_age),
+            missed: Notify::new(),
         };
         if config.replicas == 0 {
             streams.replicas = streams.choose_replicas(context).await?;
@@ -50,6 +56,37 @@ impl Streams {
 
     pub(crate) fn replicas(&self) -> u8 {
         self.replicas
+    }
+
+    /// A stream was not found, or may not be there: [`Self::keep`] looks soon.
+    pub(crate) fn miss(&self) {
+        self.missed.notify_one();
+    }
+
+    /// Makes streams anew that are gone, for ever: servers that lost their disks come back with none.
+    pub(crate) async fn keep(&self, context: &Context) {
+        loop {
+            self.missed.notified().await;
+            join_all(self.all().into_iter().map(|wanted| self.restore(context, wanted))).await;
+            // A stream without a leader looks the same to writers; there is no hurry then.
+            sleep(REQUEST_TIMEOUT).await;
+        }
+    }
+
+    async fn restore(&self, context: &Context, wanted: Config) {
+        let name = wanted.name.clone();
+        match context.get_stream(&name).await {
+            Err(error) if is_missing(&error.kind()) => {}
+            _ => return,
+        }
+        tracing::error!(
+            name,
+            "nats: a stream is gone, and with it what was in it; making it anew"
+        );
+        if let Err(error) = create(context, wanted).await {
+            tracing::error!(name, %error, "nats: the stream cannot be made");
+            self.miss();
+        }
     }
 
     /// As many as streams that are there have; three if the cluster has the servers; else one.
@@ -122,7 +159,7 @@ impl Streams {
     /// A log's stream, made again if it is gone.
     pub(crate) async fn log_info(&self, context: &Context, partition: u16) -> Result<Info, Error> {
         let unavailable = |cause: String| Error::Unavailable(cause);
-        match context.get_stream(self.names.log_stream(partition)).await {
+        match hedged(|| context.get_stream(self.names.log_stream(partition))).await {
             Ok(stream) => Ok(stream.cached_info().clone()),
             Err(error) if is_missing(&error.kind()) => {
                 tracing::error!(partition, "nats: a log's stream is gone; making it anew");
@@ -230,8 +267,12 @@ fn explain(error: &CreateStreamError) -> EnsureError {
     }
 }
 
+pub(crate) fn is_missing_answer(answer: &async_nats::jetstream::Error) -> bool {
+    answer.error_code() == ErrorCode::STREAM_NOT_FOUND
+}
+
 fn is_missing(kind: &GetStreamErrorKind) -> bool {
-    matches!(kind, GetStreamErrorKind::JetStream(answer) if answer.error_code() == ErrorCode::STREAM_NOT_FOUND)
+    matches!(kind, GetStreamErrorKind::JetStream(answer) if is_missing_answer(answer))
 }
 
 /// Each takes twice [`REQUEST_TIMEOUT`] at most.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_nats::Subscriber;
-use backplane::{Error, check_name, check_payload};
+use backplane::{Bounds, Error, Queue, check_name, check_payload};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream::BoxStream};
 use parking_lot::Mutex;
@@ -19,7 +19,6 @@ use tokio::{
 use crate::{
     link::{DEADLINE, Link, closed},
     names::random,
-    queue::Queue,
     stats::count,
 };
 
@@ -86,7 +85,7 @@ impl Topics {
 
     pub(crate) async fn subscribe(self: Arc<Self>, name: String) -> Result<BoxStream<'static, Bytes>, Error> {
         check_name("topic", &name)?;
-        let queue = Arc::new(Queue::new(ITEMS_MAX, BYTES_MAX));
+        let queue = Arc::new(Queue::new(SUBSCRIPTION));
         let topic = self.join(&name, &queue);
         let subscription = Subscription {
             queue,
@@ -227,7 +226,9 @@ impl Drop for Subscription {
 }
 
 /// What a subscriber may have unread; what finds it full is dropped.
-const ITEMS_MAX: usize = 4096;
-const BYTES_MAX: usize = 16 << 20;
+const SUBSCRIPTION: Bounds = Bounds {
+    items_max: 4096,
+    bytes_max: 16 << 20,
+};
 const LINGER: Duration = Duration::from_secs(10);
 const PROBE_EVERY: Duration = Duration::from_millis(250);

@@ -26,7 +26,6 @@ pub use directory::{Fsync, OpenError};
 mod log;
 
 mod kept;
-mod queue;
 
 mod journal;
 

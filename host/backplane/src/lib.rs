@@ -5,6 +5,7 @@
 //! and no fsync, which survives the death of the process; redb's copy-on-write tree rewrites pages up to the root
 //! for each commit, and without fsync promises nothing before the next durable commit.
 mod limits;
+mod queue;
 mod traits;
 
 mod embedded;
@@ -13,4 +14,5 @@ pub mod suite;
 
 pub use embedded::{Embedded, Fsync, OpenError};
 pub use limits::*;
+pub use queue::{Bounds, Popped, Queue};
 pub use traits::*;

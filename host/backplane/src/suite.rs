@@ -54,6 +54,23 @@ pub async fn run_all(make: impl AsyncFn() -> Arc<dyn Backplane>) {
     }
 }
 
+/// All cases at the same time, each on a thread and runtime of its own. Needs a Tokio runtime.
+pub async fn run_by_threads(shared: Arc<dyn Backplane>) {
+    let cases = cases().map(|case| {
+        let shared = Arc::clone(&shared);
+        tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(case.run(shared));
+        })
+    });
+    for case in cases.collect::<Vec<_>>() {
+        case.await.unwrap();
+    }
+}
+
 impl Case {
     pub async fn run(&self, backplane: Arc<dyn Backplane>) {
         let random = getrandom::u64().unwrap();

@@ -4,7 +4,7 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use backplane::{Error, Step, Tail, Window};
+use backplane::{Bounds, Error, Queue, Step, Tail, Window};
 use futures_util::Stream;
 use parking_lot::Mutex;
 use router::{Delivery, Epoch, Position};
@@ -15,7 +15,7 @@ use super::{
     frame::{INDEX_MAX, end_of, offset},
     kept::{Entry, Kept, since},
 };
-use crate::{feed::FedMessage, queue::Queue};
+use crate::feed::FedMessage;
 
 /// One app's log as this node sees it.
 pub(crate) struct App {
@@ -174,7 +174,7 @@ impl App {
     }
 
     pub(super) fn tail(self: &Arc<Self>) -> Tail {
-        let queue = Arc::new(Queue::new(TAIL_STEPS_MAX, TAIL_BYTES_MAX));
+        let queue = Arc::new(Queue::new(TAIL));
         let mut state = self.state.lock();
         state.tails_made += 1;
         let id = state.tails_made;
@@ -240,5 +240,7 @@ impl Drop for Following {
 
 /// Entries are shared with the window: a full queue costs 40 bytes a step, and holds at most 8 MiB of packets that
 /// may have left the window.
-const TAIL_STEPS_MAX: usize = 4096;
-const TAIL_BYTES_MAX: usize = 8 << 20;
+const TAIL: Bounds = Bounds {
+    items_max: 4096,
+    bytes_max: 8 << 20,
+};

@@ -9,6 +9,7 @@ use std::{
 use backplane::{APPEND_ENTRIES_MAX, Appended, Error};
 use bytes::Bytes;
 use parking_lot::Mutex;
+use router::Epoch;
 use tokio::{
     sync::{OwnedSemaphorePermit, oneshot},
     time::Instant,
@@ -19,6 +20,7 @@ use super::{
     app::App,
     content,
     frame::{self, Parts, offset},
+    open,
 };
 use crate::{
     link::{DEADLINE, Outgoing, Stored},
@@ -118,12 +120,11 @@ pub(super) async fn fly(logs: Arc<Logs>, app: Arc<App>) {
     }
 }
 
-async fn send(logs: &Logs, app: &App, jobs: Vec<Job>) {
+async fn send(logs: &Arc<Logs>, app: &App, jobs: Vec<Job>) {
     let entries: Vec<Bytes> = jobs.iter().flat_map(|job| job.entries.iter().cloned()).collect();
     let key = jobs.first().and_then(|job| job.key.clone());
     let write = random();
-    let epoch = logs.epoch(app.partition);
-    let stored = match store(logs, app, write, key.as_deref(), &entries).await {
+    let stored = match store_in(logs, app, write, key.as_deref(), &entries).await {
         Ok(stored) => stored,
         Err(error) => {
             for job in jobs {
@@ -132,6 +133,7 @@ async fn send(logs: &Logs, app: &App, jobs: Vec<Job>) {
             return;
         }
     };
+    let (epoch, stored) = stored;
     let first_call = if stored.duplicate && key.is_some() {
         first_call(logs, app, stored.sequence, write).await
     } else {
@@ -153,6 +155,35 @@ async fn send(logs: &Logs, app: &App, jobs: Vec<Job>) {
         };
         drop(job.answer.send(Ok(appended)));
     }
+}
+
+/// Stores them and says in which log. Sequences only grow within one: a message that comes before what is known was
+/// stored in a log made anew, which the reader is about to find out.
+async fn store_in(
+    logs: &Arc<Logs>,
+    app: &App,
+    write: u64,
+    key: Option<&str>,
+    entries: &[Bytes],
+) -> Result<(Epoch, Stored), Error> {
+    let partition = logs.partition(app);
+    let before = partition.reached();
+    let known = before.sequence.max(app.appender.accepted());
+    let stored = store(logs, app, write, key, entries).await?;
+    if partition.reached().epoch == before.epoch && (stored.duplicate || stored.sequence > known) {
+        return Ok((before.epoch, stored));
+    }
+    partition
+        .started
+        .get_or_try_init(|| open::start(logs, &partition))
+        .await?;
+    let now = partition.until_another(before.epoch, DEADLINE).await?;
+    // It may have been stored in the old one all the same, and be lost with it.
+    let found = content::message(&logs.link, &partition.stream, stored.sequence).await?;
+    let is_in = found
+        .and_then(|payload| frame::summary(&payload))
+        .is_some_and(|(_, found)| found == write);
+    Ok((if is_in { now.epoch } else { before.epoch }, stored))
 }
 
 async fn store(

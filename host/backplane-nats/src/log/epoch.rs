@@ -14,7 +14,8 @@ pub(super) struct Found {
     /// Sequences of its messages; `first` is `last + 1` if there are none.
     pub(super) first: u64,
     pub(super) last: u64,
-    created_ns: i128,
+    /// When the stream was made: another one was made at another time.
+    pub(super) created_ns: i128,
     generation: u64,
     /// Of the key; 0: it is absent.
     revision: u64,

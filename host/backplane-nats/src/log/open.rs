@@ -40,8 +40,10 @@ pub(super) async fn open(logs: &Arc<Logs>, app: &Arc<App>) -> Result<(), Error> 
     ))
 }
 
-async fn start(logs: &Arc<Logs>, partition: &Arc<Partition>) -> Result<(), Error> {
+/// Begins to read, from the end.
+pub(super) async fn start(logs: &Arc<Logs>, partition: &Arc<Partition>) -> Result<(), Error> {
     let found = epoch::learn(logs, partition.number).await?;
+    partition.is_made_anew(&found);
     partition.start_at(Reached {
         epoch: found.epoch,
         sequence: found.last,

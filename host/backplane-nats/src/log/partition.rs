@@ -12,7 +12,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{app::App, frame::end_of};
+use super::{app::App, epoch::Found, frame::end_of};
 
 /// One stream of logs, and how far this node has read it.
 pub(super) struct Partition {
@@ -21,6 +21,8 @@ pub(super) struct Partition {
     /// Set when the reader runs: once some app of the partition is opened.
     pub(super) started: OnceCell<()>,
     state: Mutex<State>,
+    /// When the stream that is read was made, in nanoseconds since 1970.
+    created_ns: Mutex<i128>,
     /// What `state` has, for those who wait for it.
     reached: watch::Sender<Reached>,
     /// Since when the reader has waited for a full tail.
@@ -49,8 +51,11 @@ pub(super) enum Handed {
 }
 
 impl Partition {
-    pub(super) fn new(number: u16, stream: String, epoch: Epoch) -> Self {
-        let reached = Reached { epoch, sequence: 0 };
+    pub(super) fn new(number: u16, stream: String, found: &Found) -> Self {
+        let reached = Reached {
+            epoch: found.epoch,
+            sequence: 0,
+        };
         Self {
             number,
             stream,
@@ -59,6 +64,7 @@ impl Partition {
                 reached,
                 apps: HashMap::new(),
             }),
+            created_ns: Mutex::new(found.created_ns),
             reached: watch::Sender::new(reached),
             stalled: Mutex::new(None),
         }
@@ -66,6 +72,11 @@ impl Partition {
 
     pub(super) fn reached(&self) -> Reached {
         self.state.lock().reached
+    }
+
+    /// Whether the stream is another one than when this was last asked: then all that is in it is new.
+    pub(super) fn is_made_anew(&self, found: &Found) -> bool {
+        std::mem::replace(&mut *self.created_ns.lock(), found.created_ns) != found.created_ns
     }
 
     pub(super) fn apps(&self) -> Vec<Arc<App>> {
@@ -125,6 +136,17 @@ impl Partition {
         state.reached.sequence = message.sequence;
         self.reached.send_replace(state.reached);
         if missed { Handed::AfterGap } else { Handed::Done }
+    }
+
+    /// Until the log is another one than `epoch`; which.
+    pub(super) async fn until_another(&self, epoch: Epoch, most: Duration) -> Result<Reached, Error> {
+        let mut reached = self.reached.subscribe();
+        let another = reached.wait_for(|reached| reached.epoch != epoch);
+        match timeout(most, another).await {
+            Ok(Ok(reached)) => Ok(*reached),
+            Ok(Err(_)) => Err(crate::link::closed()),
+            Err(_) => Err(Error::Unavailable("it is not known yet which log this is".into())),
+        }
     }
 
     /// Until this node has read that message, or the log is another one.

@@ -28,7 +28,7 @@ pub(super) async fn read(logs: Arc<Logs>, partition: Arc<Partition>) {
         failures = if began.elapsed() > STEADY { 0 } else { failures + 1 };
         tracing::info!(partition = partition.number, %trouble, "nats: reading the log anew");
         // Spread, since every partition of every node has the same trouble.
-        let most = (100u64 << failures.min(4)).min(2000);
+        let most = 100 << failures.min(2);
         sleep(Duration::from_millis(most / 4 + random() % most)).await;
     }
 }
@@ -83,7 +83,11 @@ async fn compare(logs: &Logs, partition: &Partition) -> Result<(), String> {
         let changed = epoch::change(logs, partition.number, &found).await;
         found = changed.map_err(|error| error.to_string())?;
     }
-    let missed_to = if found.epoch != was.epoch {
+    let anew = partition.is_made_anew(&found);
+    let missed_to = if found.epoch != was.epoch && anew {
+        // What others have appended to it since is missed by nobody.
+        found.first.saturating_sub(1)
+    } else if found.epoch != was.epoch {
         found.last
     } else if found.first > was.sequence + 1 {
         found.first - 1

@@ -2,7 +2,7 @@
 use std::{collections::HashSet, fs, path::Path, time::Duration};
 
 use async_nats::jetstream;
-use backplane::{Backplane, Error, Step, Tail};
+use backplane::{Backplane, Change, Condition, Error, Step, Tail};
 use backplane_nats::Nats;
 use tokio::task::JoinHandle;
 
@@ -219,6 +219,57 @@ async fn log_restored_from_a_copy() {
     fs::rename(&saved, &data).unwrap();
     server.restart();
     check_new_epoch([&one, &two], &mut tails, before).await;
+}
+
+/// One that keeps its streams in memory is restarted, or its disk is another.
+#[tokio::test]
+async fn server_comes_back_with_nothing() {
+    let mut server = Server::start();
+    let (one, two) = (connect(&server.url()).await, connect(&server.url()).await);
+    let mut tails = [one.tail("app").await.unwrap(), two.tail("app").await.unwrap()];
+    let lease = |condition| Change {
+        key: "lease".into(),
+        value: Some("lives".into()),
+        condition,
+    };
+    let revisions = one.write("nodes", vec![lease(Condition::Absent)]).await.unwrap();
+    let digest = one.put_blob("blob".into()).await.unwrap();
+    let mut before = append(&one, "app", "0").await;
+    for number in 1..20 {
+        before = append(&one, "app", &number.to_string()).await;
+    }
+    for tail in &mut tails {
+        take(tail, 20).await;
+    }
+    server.kill();
+    fs::remove_dir_all(server.directory().join("data")).unwrap();
+    // While nobody is there; kept until somebody is.
+    let waiting = {
+        let one = one.clone();
+        tokio::spawn(async move { append(&one, "app", "meanwhile").await })
+    };
+    server.restart();
+    // A lease's holder is told that it is gone, and takes another.
+    let renewed = one
+        .write("nodes", vec![lease(Condition::Revision(revisions[0]))])
+        .await;
+    assert_eq!(renewed, Err(Error::Conflict { key: "lease".into() }));
+    one.write("nodes", vec![lease(Condition::Always)]).await.unwrap();
+    assert_eq!(two.keys("nodes", "", None, 9).await.unwrap(), ["lease"]);
+    assert_eq!(two.get_blob(&digest).await.unwrap(), None);
+    assert_eq!(two.put_blob("blob".into()).await.unwrap(), digest);
+    // What was accepted by the new log is in it for all.
+    let meanwhile = waiting.await.unwrap();
+    assert_ne!(meanwhile.epoch, before.epoch);
+    for tail in &mut tails {
+        let (gap, missed) = step(tail).await;
+        assert_eq!((missed, gap.epoch), (Step::Gap, meanwhile.epoch));
+        assert_eq!(next(tail).await, (meanwhile, "meanwhile".to_owned()));
+    }
+    for node in [&one, &two] {
+        assert!(node.is_connected());
+        assert_eq!(node.read("app", before, 9).await, Err(Error::Gone));
+    }
 }
 
 /// Every node tells of it, calls the new log the same, and goes on.

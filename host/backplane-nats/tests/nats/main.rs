@@ -31,20 +31,7 @@ async fn suite_on_one_server() {
 #[tokio::test]
 async fn suite_on_one_server_shared_by_threads() {
     let server = Server::start();
-    let shared: Arc<dyn Backplane> = Arc::new(connect(&server.url()).await);
-    let cases = suite::cases().map(|case| {
-        let shared = Arc::clone(&shared);
-        tokio::task::spawn_blocking(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(case.run(shared));
-        })
-    });
-    for case in cases.collect::<Vec<_>>() {
-        case.await.unwrap();
-    }
+    suite::run_by_threads(Arc::new(connect(&server.url()).await)).await;
 }
 
 #[tokio::test]

@@ -13,9 +13,8 @@ use super::{
     journal::{Journal, Planned},
     kept::{Entry, Kept},
     offload::offload,
-    queue::Queue,
 };
-use crate::{Appended, Error, Tail, Window};
+use crate::{Appended, Error, Queue, Tail, Window};
 
 mod tail;
 

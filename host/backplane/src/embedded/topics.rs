@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use parking_lot::RwLock;
 
-use super::queue::{Bounds, Queue};
+use crate::{Bounds, Queue};
 
 /// Publish/subscribe, at most once: a subscriber that does not keep up misses what finds its queue full.
 #[derive(Default)]

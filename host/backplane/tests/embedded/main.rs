@@ -23,20 +23,7 @@ async fn suite_in_memory() {
 
 #[tokio::test]
 async fn suite_in_memory_shared_by_threads() {
-    let shared: Arc<dyn Backplane> = Arc::new(Embedded::in_memory());
-    let cases = suite::cases().map(|case| {
-        let shared = Arc::clone(&shared);
-        tokio::task::spawn_blocking(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(case.run(shared));
-        })
-    });
-    for case in cases.collect::<Vec<_>>() {
-        case.await.unwrap();
-    }
+    suite::run_by_threads(Arc::new(Embedded::in_memory())).await;
 }
 
 #[tokio::test]

@@ -80,87 +80,96 @@ async fn check_committed(nats: &Nats) {
     nats.write(BUCKET, write).await.unwrap();
 }
 
-fn keys(placed: &[Placed], committed: bool) -> Decision {
-    Decision {
-        committed,
-        keys: placed.iter().map(|one| one.key.clone()).collect(),
+/// Two nodes; one of them begins a transaction and is not heard of again.
+struct Begun {
+    dies: Nats,
+    lives: Nats,
+    /// Before it, of "changed" and "removed".
+    revisions: Vec<u64>,
+    placed: Vec<Placed>,
+    _server: server::Server,
+}
+
+impl Begun {
+    /// With intents on the first `intents` of its keys.
+    async fn with(intents: usize) -> Self {
+        let server = server::Server::start();
+        let (dies, lives) = (connect(&server).await, connect(&server).await);
+        let (revisions, changes) = prepare(&dies).await;
+        let (placed, met) = dies
+            .buckets()
+            .place(BUCKET, TRANSACTION, &changes[..intents])
+            .await
+            .unwrap();
+        assert!(met.is_none() && placed.len() == intents);
+        Self {
+            dies,
+            lives,
+            revisions,
+            placed,
+            _server: server,
+        }
+    }
+
+    /// What was decided, which may not be what it wants.
+    async fn decide(&self, committed: bool) -> bool {
+        let keys = self.placed.iter().map(|one| one.key.clone()).collect();
+        let wanted = Decision { committed, keys };
+        let decided = self.dies.buckets().decide(BUCKET, TRANSACTION, &wanted).await;
+        decided.unwrap().committed
+    }
+
+    async fn settle_one(&self, committed: bool) {
+        let one = &self.placed[0];
+        self.dies
+            .buckets()
+            .settle(BUCKET, &one.key, one.sequence, &one.intent, committed)
+            .await
+            .unwrap();
     }
 }
 
 #[tokio::test]
 async fn died_with_some_intents() {
-    let server = server::Server::start();
-    let (dies, lives) = (connect(&server).await, connect(&server).await);
-    let (revisions, changes) = prepare(&dies).await;
-    let (placed, met) = dies.buckets().place(BUCKET, 7, &changes[..2]).await.unwrap();
-    assert!(met.is_none() && placed.len() == 2);
-    check_as_before(&lives, &revisions).await;
+    let begun = Begun::with(2).await;
+    check_as_before(&begun.lives, &begun.revisions).await;
 }
 
 #[tokio::test]
 async fn died_undecided_and_comes_back() {
-    let server = server::Server::start();
-    let (dies, lives) = (connect(&server).await, connect(&server).await);
-    let (revisions, changes) = prepare(&dies).await;
-    let (placed, _) = dies.buckets().place(BUCKET, 7, &changes).await.unwrap();
-    check_as_before(&lives, &revisions).await;
-    let decided = dies
+    let begun = Begun::with(3).await;
+    check_as_before(&begun.lives, &begun.revisions).await;
+    assert!(!begun.decide(true).await, "it was taken for dead");
+    let finished = begun
+        .dies
         .buckets()
-        .decide(BUCKET, 7, &keys(&placed, true))
-        .await
-        .unwrap();
-    assert!(!decided.committed, "it was taken for dead");
-    dies.buckets().finish(BUCKET, 7, &placed, false).await.unwrap();
-    assert_eq!(value(&lives, "changed").await.unwrap().0, "later");
+        .finish(BUCKET, TRANSACTION, &begun.placed, false)
+        .await;
+    finished.unwrap();
+    assert_eq!(value(&begun.lives, "changed").await.unwrap().0, "later");
 }
 
 #[tokio::test]
 async fn died_decided() {
-    let server = server::Server::start();
-    let (dies, lives) = (connect(&server).await, connect(&server).await);
-    let (_, changes) = prepare(&dies).await;
-    let (placed, _) = dies.buckets().place(BUCKET, 7, &changes).await.unwrap();
-    dies.buckets()
-        .decide(BUCKET, 7, &keys(&placed, true))
-        .await
-        .unwrap();
-    check_committed(&lives).await;
+    let begun = Begun::with(3).await;
+    assert!(begun.decide(true).await);
+    check_committed(&begun.lives).await;
 }
 
 #[tokio::test]
 async fn died_half_done() {
-    let server = server::Server::start();
-    let (dies, lives) = (connect(&server).await, connect(&server).await);
-    let (_, changes) = prepare(&dies).await;
-    let (placed, _) = dies.buckets().place(BUCKET, 7, &changes).await.unwrap();
-    dies.buckets()
-        .decide(BUCKET, 7, &keys(&placed, true))
-        .await
-        .unwrap();
-    let one = &placed[0];
-    dies.buckets()
-        .settle(BUCKET, &one.key, one.sequence, &one.intent, true)
-        .await
-        .unwrap();
-    check_committed(&lives).await;
+    let begun = Begun::with(3).await;
+    assert!(begun.decide(true).await);
+    begun.settle_one(true).await;
+    check_committed(&begun.lives).await;
 }
 
 #[tokio::test]
 async fn aborted_half_done() {
-    let server = server::Server::start();
-    let (dies, lives) = (connect(&server).await, connect(&server).await);
-    let (revisions, changes) = prepare(&dies).await;
-    let (placed, _) = dies.buckets().place(BUCKET, 7, &changes).await.unwrap();
-    dies.buckets()
-        .decide(BUCKET, 7, &keys(&placed, false))
-        .await
-        .unwrap();
-    let one = &placed[0];
-    dies.buckets()
-        .settle(BUCKET, &one.key, one.sequence, &one.intent, false)
-        .await
-        .unwrap();
-    check_as_before(&lives, &revisions).await;
+    let begun = Begun::with(3).await;
+    assert!(!begun.decide(false).await);
+    begun.settle_one(false).await;
+    check_as_before(&begun.lives, &begun.revisions).await;
 }
 
 /// Money moves between accounts on two nodes; none is made or lost, and no account's change is overwritten.
@@ -245,3 +254,4 @@ impl Nats {
 }
 
 const BUCKET: &str = "bucket";
+const TRANSACTION: u64 = 7;

@@ -7,10 +7,7 @@ use std::{
 use futures_util::Stream;
 
 use super::{Followed, Log, TailId};
-use crate::{
-    Tail,
-    embedded::queue::{Bounds, Queue},
-};
+use crate::{Bounds, Queue, Tail};
 
 /// Everything appended after this call, in order.
 pub(super) fn follow(log: &Arc<Log>) -> Tail {

@@ -9,16 +9,17 @@ use parking_lot::Mutex;
 ///
 /// The bound is a mark, not a wall: whoever pushes asks [`has_room`](Self::has_room) first, and overshoots by at
 /// most what it pushes at once. So a push never fails half-way through several queues.
-pub(super) struct Queue<T> {
+pub struct Queue<T> {
     inner: Mutex<Inner<T>>,
     bounds: Bounds,
 }
 
 /// A queue at or above either has no room.
 #[derive(Clone, Copy)]
-pub(super) struct Bounds {
-    pub(super) items_max: usize,
-    pub(super) bytes_max: usize,
+pub struct Bounds {
+    pub items_max: usize,
+    /// Of the sizes that were pushed with the items.
+    pub bytes_max: usize,
 }
 
 struct Inner<T> {
@@ -32,13 +33,13 @@ struct Inner<T> {
 }
 
 /// What the reader took, and whether writers are to be told that there is room again.
-pub(super) struct Popped<T> {
-    pub(super) item: T,
-    pub(super) relieved: bool,
+pub struct Popped<T> {
+    pub item: T,
+    pub relieved: bool,
 }
 
 impl<T> Queue<T> {
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub fn new(bounds: Bounds) -> Self {
         let inner = Inner {
             items: VecDeque::new(),
             bytes: 0,
@@ -53,7 +54,7 @@ impl<T> Queue<T> {
     }
 
     /// Whether a writer may push. After `false`, a later [`Popped::relieved`] tells of room.
-    pub(super) fn has_room(&self) -> bool {
+    pub fn has_room(&self) -> bool {
         let mut inner = self.inner.lock();
         let room = inner.items.len() < self.bounds.items_max && inner.bytes < self.bounds.bytes_max;
         inner.starved |= !room;
@@ -62,7 +63,7 @@ impl<T> Queue<T> {
 
     /// The reader to wake, once the caller has left its locks.
     #[must_use]
-    pub(super) fn push(&self, item: T, bytes: usize) -> Option<Waker> {
+    pub fn push(&self, item: T, bytes: usize) -> Option<Waker> {
         let mut inner = self.inner.lock();
         inner.items.push_back((item, bytes));
         inner.bytes += bytes;
@@ -70,7 +71,7 @@ impl<T> Queue<T> {
     }
 
     /// `None` when closed and empty.
-    pub(super) fn poll_pop(&self, cx: &Context<'_>) -> Poll<Option<Popped<T>>> {
+    pub fn poll_pop(&self, cx: &Context<'_>) -> Poll<Option<Popped<T>>> {
         let mut inner = self.inner.lock();
         let Some((item, bytes)) = inner.items.pop_front() else {
             if inner.closed {
@@ -91,7 +92,7 @@ impl<T> Queue<T> {
 
     /// Nothing follows what is queued. The reader to wake.
     #[must_use]
-    pub(super) fn close(&self) -> Option<Waker> {
+    pub fn close(&self) -> Option<Waker> {
         let mut inner = self.inner.lock();
         inner.closed = true;
         inner.reader.take()
