@@ -1,5 +1,6 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
+use backplane::Window;
 use futures_util::future::LocalBoxFuture;
 use router::{Call, Effect, Failure};
 
@@ -46,6 +47,35 @@ pub struct AppSettings {
     /// Sessions of this app on this node.
     pub sessions_max: usize,
 }
+
+impl AppSettings {
+    /// How much of the app's log is to be kept. Its age is more than the recovery window: a client that comes back at the
+    /// window's end goes on from where its record says, and that is from before it was lost.
+    pub(crate) fn log_window(&self) -> Window {
+        let Some(recovery) = self.recovery else {
+            return Window {
+                age: Duration::ZERO,
+                packets_max: 0,
+                bytes_max: 0,
+            };
+        };
+        let (interval, timeout) = (self.engine.ping_interval, self.engine.ping_timeout);
+        // A record's position is renewed by the first heartbeat that finds it old, and says what its client had at the
+        // pong before that.
+        let written = recovery.window / RENEWED + interval;
+        let confirmed = interval + timeout;
+        Window {
+            age: recovery.window + written + confirmed + SLACK,
+            packets_max: recovery.packets_max,
+            bytes_max: recovery.bytes_max,
+        }
+    }
+}
+
+/// The share of the recovery window, or of its packets, after which a living socket's record is renewed.
+pub(crate) const RENEWED: u32 = 4;
+/// For nodes that read late, and writes that are tried again.
+const SLACK: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecoverySettings {

@@ -191,19 +191,10 @@ impl Hub {
     }
 
     async fn open_log(&self, app: &AppEntry) -> Result<Position, backplane::Error> {
-        let window = app.settings.recovery.map_or(
-            backplane::Window {
-                age: std::time::Duration::ZERO,
-                packets_max: 0,
-                bytes_max: 0,
-            },
-            |recovery| backplane::Window {
-                age: recovery.window,
-                packets_max: recovery.packets_max,
-                bytes_max: recovery.bytes_max,
-            },
-        );
-        self.0.backplane.retain(&app.name, window).await?;
+        self.0
+            .backplane
+            .retain(&app.name, app.settings.log_window())
+            .await?;
         let mut volatile = self.0.backplane.subscribe(&volatile_topic(&app.name)).await?;
         let mut tail = self.0.backplane.tail(&app.name).await?;
         let (hub, name) = (self.clone(), app.name.clone());

@@ -4,6 +4,7 @@ use std::time::Instant;
 use router::AckOutcome;
 
 use crate::{
+    app::RENEWED,
     socket::{Asker, Job, Phase, Socket},
     state::{SessionKey, SocketKey, State, Task},
     timers::TimerKey,
@@ -56,10 +57,10 @@ impl State {
             let old = found
                 .saved
                 .at
-                .is_some_and(|at| now.duration_since(at) > recovery.window / 4);
+                .is_some_and(|at| now.duration_since(at) > recovery.window / RENEWED);
             if matches!(found.phase, Phase::Live { .. })
                 && behind > 0
-                && (old || behind > recovery.packets_max / 4)
+                && (old || behind > recovery.packets_max / u64::from(RENEWED))
             {
                 self.tasks.push(Task::Save(*socket));
             }

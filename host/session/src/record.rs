@@ -42,6 +42,8 @@ pub(crate) struct Progress {
     pub(crate) through: u64,
     /// The last offset that it is known to have received: it was told before a ping that the client answered.
     pub(crate) confirmed: u64,
+    /// Of the entries after `confirmed` and up to here, none was meant for it: where the log stood at that ping.
+    pub(crate) quiet: u64,
     /// Rooms that it left up to here may be forgotten: what it missed before cannot be told.
     pub(crate) forgotten: u64,
 }
@@ -51,22 +53,26 @@ impl Progress {
     /// `None` if that cannot be known without a gap.
     ///
     /// A client that has all that it was told goes on at `through`, which is fresher than its offset: so one that
-    /// was idle for hours recovers although its offset has left the log.
+    /// was idle for hours recovers although its offset has left the log. One that has all but what it was told since its
+    /// last pong goes on at `quiet`, for the same reason.
     pub(crate) fn resume(&self, offset: Option<&str>) -> Option<Position> {
         let received = match offset {
             None => 0,
             Some(token) => {
                 let position = Position::parse(token)?;
-                if position.epoch != self.epoch {
-                    return None;
+                // Of a log that was lost before this socket joined: what came since is all that is new to it.
+                if position.epoch == self.epoch {
+                    position.offset
+                } else {
+                    0
                 }
-                position.offset
             }
         };
         let offset = match received {
             // Also what an earlier socket of the client received: stock clients keep that offset.
-            _ if received < self.born => self.unreceived(),
+            _ if received < self.born || received == 0 => self.unreceived(),
             _ if received == self.sent => self.through.max(received),
+            _ if received == self.confirmed => self.quiet.max(received),
             _ => received,
         };
         self.at(offset)
@@ -74,7 +80,11 @@ impl Progress {
 
     /// Where it goes on if it has received nothing.
     fn unreceived(&self) -> u64 {
-        if self.sent == 0 { self.through } else { self.born }
+        match self {
+            Self { sent: 0, .. } => self.through,
+            Self { confirmed: 0, .. } => self.quiet,
+            _ => self.born,
+        }
     }
 
     fn at(&self, offset: u64) -> Option<Position> {
@@ -94,6 +104,7 @@ impl Progress {
             sent: 0,
             through: offset,
             confirmed: 0,
+            quiet: offset,
             forgotten: 0,
         }
     }
@@ -103,7 +114,7 @@ impl Progress {
         self.at(if self.confirmed == self.sent {
             self.through
         } else {
-            self.confirmed.max(self.born)
+            self.quiet
         })
     }
 }
@@ -130,7 +141,7 @@ pub(crate) fn bucket(app: &str) -> String {
 }
 
 /// First byte of a stored record.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 
 #[cfg(test)]
 mod tests;

@@ -74,7 +74,7 @@ impl Hub {
         let Some(mut replay) = self.with(|state, _| {
             let (epoch, live_from) = state.line(&app.name).position();
             let seen = state.sockets.get(key)?.progress.through;
-            let known = from.epoch == epoch && from.offset <= live_from;
+            let known = from.epoch == epoch;
             known.then_some(Replay {
                 session,
                 key,
@@ -137,6 +137,9 @@ impl Hub {
         if head.epoch != epoch {
             return Ok(false);
         }
+        // Beyond the last entry there is nothing to wait for: the log has passed such a place, or it is made up.
+        let place = Position { epoch, offset };
+        let offset = offset.min(head.offset);
         let (send, reached) = oneshot::channel();
         let waits = self.with(|state, _| {
             let line = state.line(app);
@@ -146,18 +149,21 @@ impl Hub {
             }
             waits
         });
-        if !waits
-            || timeout(REACH_PATIENCE, reached)
+        if waits
+            && !timeout(REACH_PATIENCE, reached)
                 .await
                 .is_ok_and(|reached| reached.is_ok())
         {
+            return Err(Error::Unavailable("this node is behind".into()));
+        }
+        if place.offset <= head.offset {
             return Ok(true);
         }
-        // Beyond the last entry a place may be one that the log has passed, or made up.
-        if head.offset < offset {
-            return Ok(false);
+        match self.0.backplane.read(app, place, 1).await {
+            Ok(_) => Ok(true),
+            Err(Error::Gone) => Ok(false),
+            Err(error) => Err(error),
         }
-        Err(Error::Unavailable("this node is behind".into()))
     }
 }
 

@@ -23,8 +23,8 @@ pub(crate) struct Socket {
     pub(crate) state: Bytes,
     pub(crate) phase: Phase,
     pub(crate) progress: Progress,
-    /// `progress.sent` when its client was last pinged.
-    pub(crate) pinged: u64,
+    /// `progress.sent` when its client was last pinged, and where the log stood then.
+    pub(crate) pinged: (u64, u64),
     /// See [`Record::token`].
     pub(crate) token: Option<Arc<str>>,
     /// Events whose handler has not begun.
@@ -116,7 +116,7 @@ impl Socket {
             stays: Stays::default(),
             state: Bytes::new(),
             phase: Phase::Connecting { session },
-            pinged: 0,
+            pinged: (progress.confirmed, progress.quiet),
             token: None,
             progress,
             jobs: VecDeque::new(),
@@ -141,7 +141,7 @@ impl Socket {
             stays: record.stays,
             state: record.state,
             phase,
-            pinged: record.progress.confirmed,
+            pinged: (record.progress.confirmed, record.progress.quiet),
             token: record.token,
             progress: record.progress,
             jobs: VecDeque::new(),

@@ -16,7 +16,7 @@ use crate::{
     line::Line,
     raw,
     session::{Dialect, Link, Session},
-    socket::{Asker, Job, Socket},
+    socket::{Asker, Job, Phase, Socket},
     timers::{TimerKey, Timers},
 };
 
@@ -145,10 +145,14 @@ impl State {
             let Some(socket) = self.sockets.get_mut(*socket) else {
                 continue;
             };
+            let Phase::Live { .. } = socket.phase else {
+                continue;
+            };
             if awaits {
-                socket.pinged = socket.progress.sent;
-            } else {
-                socket.progress.confirmed = socket.progress.confirmed.max(socket.pinged);
+                let position = self.lines.get(&socket.app.name).map(Line::position);
+                socket.pinged = (socket.progress.sent, position.map_or(0, |(_, offset)| offset));
+            } else if socket.pinged >= (socket.progress.confirmed, socket.progress.quiet) {
+                (socket.progress.confirmed, socket.progress.quiet) = socket.pinged;
             }
         }
     }

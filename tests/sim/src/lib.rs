@@ -13,6 +13,7 @@ mod client;
 mod checker;
 pub mod cluster;
 mod entropy;
+pub mod figures;
 mod net;
 mod scribe;
 

@@ -1,15 +1,13 @@
 //! Many random lives. `WAKELINE_SIM_SEEDS=N` runs more of them, `WAKELINE_SIM_SEED=S` one of them again.
 
-use std::io::Write as _;
-
-use sim::{run, scenario::life};
+use sim::{
+    figures::{number, tell},
+    run,
+    scenario::life,
+};
 
 /// Steps of one life.
 const STEPS: usize = 150;
-
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
-}
 
 #[test]
 fn p1_p2_p3_hold_in_every_life() {
@@ -30,20 +28,10 @@ fn p1_p2_p3_hold_in_every_life() {
             }
         }
     }
-    let figure = format!(
+    tell(&format!(
         "simulation: {count} seeds, {} accepted, {} received, {} recoveries, {} refused after the window, {} restarts",
         sum.accepted, sum.received, sum.recoveries, sum.not_recovered, sum.restarts
-    );
-    println!("{figure}");
-    // For the summary of `cargo xtask test`.
-    if let Some(report) = std::env::var_os("WAKELINE_TEST_REPORT") {
-        let mut report = std::fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(report)
-            .unwrap();
-        writeln!(report, "figure\t{figure}").unwrap();
-    }
+    ));
     // A world in which nothing happens proves nothing.
     if count >= 100 {
         assert!(sum.accepted > 20 * count && sum.received > 20 * count, "{sum:?}");

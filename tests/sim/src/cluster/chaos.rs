@@ -121,6 +121,7 @@ impl World {
         let time = Duration::from_millis(self.random.below(time) as u64);
         self.note(format_args!("{} stops for {time:?}", host.name));
         self.book.borrow_mut().tally.pauses += 1;
+        host.loses_touch(time);
         host.pause(true);
         let book = self.book.clone();
         spawn_local(async move {
@@ -160,6 +161,7 @@ impl World {
             host.name
         ));
         self.book.borrow_mut().tally.cuts += 1;
+        host.loses_touch(time);
         host.handle.cut();
         spawn_local(async move {
             sleep(time).await;

@@ -8,7 +8,7 @@ use session::{AppEntry, AppSettings, AppStats, Hub, Node, Nodes, OpenRequest, Pa
 use tokio::{
     sync::{mpsc, oneshot},
     task::{LocalSet, spawn_local},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -25,6 +25,8 @@ pub(crate) const APP: &str = "chat";
 /// Connections closed in a second by a drain, a core.
 const DRAIN_PACE: u32 = 40;
 const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
+/// By then a node that was out of touch has seen what became of its sockets: its calls of before have ended.
+const COMING_BACK: Duration = Duration::from_secs(25);
 
 /// What comes to a node from outside.
 pub(crate) enum Ask {
@@ -52,6 +54,8 @@ pub(crate) struct Host {
     pub(crate) incarnation: u64,
     pub(crate) state: Cell<State>,
     pub(crate) handle: Handle,
+    /// When it was stopped or cut off last: since when and until when.
+    touch: Cell<Option<(Instant, Instant)>>,
     door: mpsc::UnboundedSender<Ask>,
     gate: Gate,
     held: Held,
@@ -89,6 +93,7 @@ impl Host {
             incarnation,
             state: Cell::new(State::Up),
             handle: plan.handle.clone(),
+            touch: Cell::new(None),
             door,
             gate: gate.clone(),
             held: held.clone(),
@@ -138,6 +143,23 @@ impl Host {
         self.state.set(if paused { State::Paused } else { State::Up });
         self.handle.pause(paused);
         self.gate.pause(paused);
+    }
+
+    /// It is stopped or cut off from now on, for `time`: the others may take it for dead.
+    pub(crate) fn loses_touch(&self, time: Duration) {
+        let now = Instant::now();
+        let (since, until) = match self.touch.get() {
+            Some((since, until)) if now < until + COMING_BACK => (since, until),
+            _ => (now, now),
+        };
+        self.touch.set(Some((since, until.max(now + time))));
+    }
+
+    /// When it last was in touch for certain: since then others may have taken it for dead.
+    pub(crate) fn touched(&self) -> Instant {
+        let now = Instant::now();
+        let lost = self.touch.get().filter(|(_, until)| now < *until + COMING_BACK);
+        lost.map_or(now, |(since, _)| since)
     }
 
     /// SIGKILL, or (`silently`) the machine goes: none of its tasks does anything any more.

@@ -20,10 +20,13 @@ pub struct Tally {
     /// Messages whose sender saw them acknowledged, and copies that clients received.
     pub accepted: u64,
     pub received: u64,
-    /// Clients that came back and were recovered; were not, though their window had not passed; were not, rightly.
+    /// Clients that came back and were recovered.
     pub recovered: u64,
-    pub refused: u64,
+    /// Those that were not since their window had passed; or had for the other nodes, while theirs was out of touch with
+    /// them; or since the log was lost. For no such reason nobody is: that ends the run.
     pub expired: u64,
+    pub astray: u64,
+    pub logless: u64,
     pub kills: u64,
     pub pauses: u64,
     pub drains: u64,
@@ -63,6 +66,20 @@ pub(crate) enum To {
 /// Rooms that a call joins by itself, and rooms that it enters with a message, through the log.
 pub(crate) const ROOMS: [&str; 4] = ["plain-0", "plain-1", "logged-0", "logged-1"];
 pub(crate) const PLAIN: usize = 2;
+
+/// How long a client had been without its socket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Absence {
+    /// Since it heard of the server last: the server counts the window from no earlier.
+    pub(crate) unheard: Duration,
+    /// Since its node was in touch with the others, which may have counted from then. Not less than `unheard`.
+    pub(crate) untouched: Duration,
+}
+
+/// Time that things take.
+const UNCERTAIN: Duration = Duration::from_secs(2);
+/// A node that is in touch knows of a lost log by then.
+const BEHIND: Duration = Duration::from_secs(5);
 
 impl Ledger {
     pub(crate) fn new() -> Self {
@@ -124,9 +141,16 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn born(&mut self, client: usize, namespace: &'static str, sid: String) -> usize {
+    /// `touched`: until then the node that says so was certain to know which log is the app's.
+    pub(crate) fn born(
+        &mut self,
+        client: usize,
+        namespace: &'static str,
+        sid: String,
+        touched: Point,
+    ) -> usize {
         self.note(format_args!("client {client} joins {namespace} as {sid}"));
-        self.lives.push(Life::new(client, namespace, sid));
+        self.lives.push(Life::new(client, namespace, sid, touched));
         self.lives.len() - 1
     }
 
@@ -143,21 +167,26 @@ impl Ledger {
         // it was not.
     }
 
-    /// The client was told that it is another now, after an absence of `away`.
-    pub(crate) fn replaced(&mut self, life: usize, away: Duration, window: Duration) {
+    /// The client was told that it is another now: P2 says when it may be.
+    pub(crate) fn replaced(&mut self, life: usize, absence: Absence, window: Duration) {
         let found = &mut self.lives[life];
         found.ended = Some(Instant::now().into_std());
-        let (client, sid) = (found.client, found.sid.clone());
-        let soon = away + Duration::from_secs(2) < window && self.log_lost.is_none();
-        if soon {
-            self.tally.refused += 1;
-        } else {
+        let (client, sid, touched) = (found.client, found.sid.clone(), found.touched);
+        let has_passed = |time: Duration| time + UNCERTAIN >= window;
+        let cause = if self.log_lost.is_some_and(|lost| touched <= lost + BEHIND) {
+            self.tally.logless += 1;
+            "the log was lost"
+        } else if has_passed(absence.unheard) {
             self.tally.expired += 1;
-        }
-        let soon = if soon { " THOUGH SOON" } else { "" };
-        self.note(format_args!(
-            "client {client} is no longer {sid} after {away:?}{soon}"
-        ));
+            "its window has passed"
+        } else if has_passed(absence.untouched) {
+            self.tally.astray += 1;
+            "its node was out of touch"
+        } else {
+            let wrong = format!("client {client} ({sid}) was not recovered, in its time: {absence:?}");
+            return self.wrong(wrong);
+        };
+        self.note(format_args!("client {client} is no longer {sid}: {cause}"));
     }
 
     pub(crate) fn connected(&mut self, sid: &str, node: u64) {
@@ -178,8 +207,9 @@ impl Tally {
         self.accepted += other.accepted;
         self.received += other.received;
         self.recovered += other.recovered;
-        self.refused += other.refused;
         self.expired += other.expired;
+        self.astray += other.astray;
+        self.logless += other.logless;
         self.kills += other.kills;
         self.pauses += other.pauses;
         self.drains += other.drains;
@@ -192,13 +222,14 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} accepted, {} received, {} recovered, {} refused in time and {} after it, {} kills, {} stops, {} drains, \
-             {} cuts, {} logs lost",
+            "{} accepted, {} received, {} recovered; 0 refused in time, {} after it, {} whose node was out of touch, {} \
+             whose log was lost; {} kills, {} stops, {} drains, {} cuts, {} logs lost",
             self.accepted,
             self.received,
             self.recovered,
-            self.refused,
             self.expired,
+            self.astray,
+            self.logless,
             self.kills,
             self.pauses,
             self.drains,

@@ -11,6 +11,8 @@ pub(crate) struct Life {
     pub(crate) namespace: &'static str,
     pub(crate) sid: String,
     pub(crate) born: Point,
+    /// What happened to the log up to then, its node knew when this began.
+    pub(crate) touched: Point,
     /// `None`: the client has it still.
     pub(crate) ended: Option<Point>,
     pub(crate) receipts: Vec<Receipt>,
@@ -39,12 +41,13 @@ pub(crate) struct Move {
 }
 
 impl Life {
-    pub(crate) fn new(client: usize, namespace: &'static str, sid: String) -> Self {
+    pub(crate) fn new(client: usize, namespace: &'static str, sid: String, touched: Point) -> Self {
         Self {
             client,
             namespace,
             sid,
             born: now(),
+            touched,
             ended: None,
             receipts: Vec::new(),
             moves: Vec::new(),

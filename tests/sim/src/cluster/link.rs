@@ -20,6 +20,8 @@ pub(crate) struct Link {
     from_server: mpsc::Receiver<(Instant, Frame)>,
     /// Taken from the queue, on its way.
     coming: Option<(Instant, Frame)>,
+    /// When the last frame came that was taken, which may be long before it was.
+    pub(crate) heard: Instant,
 }
 
 /// The server's end.
@@ -43,6 +45,7 @@ pub(crate) fn link(delay: Duration) -> (Link, Far) {
         to_server,
         from_server,
         coming: None,
+        heard: Instant::now(),
     };
     let far = Far {
         delay,
@@ -65,7 +68,11 @@ impl Link {
         }
         let due = self.coming.as_ref()?.0;
         sleep_until(due).await;
-        self.coming.take()?.1
+        let frame = self.coming.take()?.1;
+        if frame.is_some() {
+            self.heard = due;
+        }
+        frame
     }
 }
 

@@ -64,8 +64,6 @@ pub(crate) struct Person {
     orders: mpsc::UnboundedReceiver<Order>,
     status: Rc<Cell<Status>>,
     id: usize,
-    /// When it last had a connection.
-    gone: Instant,
 }
 
 impl Person {
@@ -85,18 +83,19 @@ impl Person {
             orders,
             status,
             id,
-            gone: Instant::now(),
         }
     }
 
     pub(crate) async fn live(mut self) {
         loop {
-            if let Some(mut link) = self.dial().await {
-                let lost = self.session(&mut link).await;
+            if let Some((host, mut link)) = self.dial().await {
+                let lost = self.session(&host, &mut link).await;
+                self.sockets
+                    .iter_mut()
+                    .for_each(|socket| socket.lost(link.heard, host.touched()));
                 if lost == Lost::Silently {
                     self.stage.limbo.borrow_mut().push(link);
                 }
-                self.sockets.iter_mut().for_each(Socket::lost);
                 self.status.set(Status::Away);
             }
             let backoff = 20 + self.random.below(3_000) as u64;
@@ -105,7 +104,7 @@ impl Person {
     }
 
     /// Connects to any node, as a load balancer would have it: one that refuses is not tried twice.
-    async fn dial(&mut self) -> Option<Link> {
+    async fn dial(&mut self) -> Option<(Rc<Host>, Link)> {
         let hosts = self.stage.hosts.borrow().clone();
         let host = hosts[self.random.below(hosts.len())].clone();
         let delay = Duration::from_millis(self.random.below(40) as u64);
@@ -115,10 +114,10 @@ impl Person {
             let name = &host.name;
             self.note(format_args!("reaches {name}"));
         }
-        taken.then_some(near)
+        taken.then_some((host, near))
     }
 
-    async fn session(&mut self, link: &mut Link) -> Lost {
+    async fn session(&mut self, host: &Host, link: &mut Link) -> Lost {
         let Ok(Some(open)) = timeout(OPEN_PATIENCE, link.receive()).await else {
             return Lost::Seen;
         };
@@ -154,8 +153,7 @@ impl Person {
                         return Lost::Seen;
                     };
                     heard = Instant::now();
-                    self.gone = heard;
-                    if !self.take(link, &text) {
+                    if !self.take(host, link, &text) {
                         return Lost::Seen;
                     }
                 }
@@ -174,7 +172,7 @@ impl Person {
     }
 
     /// False: the connection is of no use any more.
-    fn take(&mut self, link: &mut Link, text: &str) -> bool {
+    fn take(&mut self, host: &Host, link: &mut Link, text: &str) -> bool {
         if text == "2" {
             link.send("3".into());
             return true;
@@ -182,7 +180,7 @@ impl Person {
         let Some(packet) = text.strip_prefix('4').and_then(Packet::parse) else {
             return true;
         };
-        let (away, window) = (self.gone.elapsed(), self.stage.window);
+        let window = self.stage.window;
         let Some(socket) = self
             .sockets
             .iter_mut()
@@ -192,7 +190,7 @@ impl Person {
         };
         match packet.kind {
             '0' => {
-                if socket.connected(&packet.data, away.max(socket.away()), window) {
+                if socket.connected(&packet.data, window, host.touched()) {
                     // What became of what was under way is asked before anything else is done.
                     link.send(socket.whoami());
                 }

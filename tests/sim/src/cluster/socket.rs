@@ -4,7 +4,7 @@ use router::Position;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::ledger::{Book, PLAIN, ROOMS, To};
+use super::ledger::{Absence, Book, PLAIN, ROOMS, To};
 use crate::Random;
 
 /// One namespace of a client: what its library keeps, and what it waits for.
@@ -19,8 +19,9 @@ pub(crate) struct Socket {
     joined: bool,
     waiting: BTreeMap<u64, Deed>,
     acks: u64,
-    /// Since when the server may not have had it.
-    since: Instant,
+    /// See [`Absence`]: since when, at the end of its last connection.
+    unheard: Instant,
+    untouched: Instant,
 }
 
 /// What an ack will say has happened.
@@ -44,7 +45,8 @@ impl Socket {
             joined: false,
             waiting: BTreeMap::new(),
             acks: 0,
-            since: Instant::now(),
+            unheard: Instant::now(),
+            untouched: Instant::now(),
         }
     }
 
@@ -56,13 +58,9 @@ impl Socket {
         !self.waiting.is_empty()
     }
 
-    pub(crate) fn away(&self) -> Duration {
-        self.since.elapsed()
-    }
-
-    pub(crate) fn lost(&mut self) {
+    pub(crate) fn lost(&mut self, heard: Instant, touched: Instant) {
         if std::mem::take(&mut self.joined) {
-            self.since = Instant::now();
+            (self.unheard, self.untouched) = (heard, touched.min(heard));
         }
         self.waiting.clear();
     }
@@ -79,7 +77,7 @@ impl Socket {
     }
 
     /// A CONNECT: whether it recovered.
-    pub(crate) fn connected(&mut self, data: &Value, away: Duration, window: Duration) -> bool {
+    pub(crate) fn connected(&mut self, data: &Value, window: Duration, touched: Instant) -> bool {
         let pid = data["pid"].as_str().map(str::to_owned);
         let sid = data["sid"].as_str().unwrap().to_owned();
         self.joined = true;
@@ -87,12 +85,16 @@ impl Socket {
         self.pid = pid;
         let mut book = self.book.borrow_mut();
         match self.life {
-            Some(life) if recovered => book.recovered(life, &sid, away),
+            Some(life) if recovered => book.recovered(life, &sid, self.unheard.elapsed()),
             before => {
                 if let Some(life) = before {
-                    book.replaced(life, away, window);
+                    let absence = Absence {
+                        unheard: self.unheard.elapsed(),
+                        untouched: self.untouched.elapsed(),
+                    };
+                    book.replaced(life, absence, window);
                 }
-                self.life = Some(book.born(self.client, self.namespace, sid));
+                self.life = Some(book.born(self.client, self.namespace, sid, touched.into_std()));
             }
         }
         recovered
