@@ -1,54 +1,25 @@
 // Two windows of the chat in a headless browser.
 import assert from "node:assert/strict";
-import { chromium } from "playwright-core";
 import { ask, figure } from "./lib.mjs";
+import { browser, bubble, hears, open, say } from "./windows.mjs";
 
-const { BROWSER, SCREENSHOTS, WAKELINE_URL } = process.env;
+const { SCREENSHOTS } = process.env;
 
-const browser = await chromium.launch({
-  executablePath: await which(BROWSER),
-  args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
-});
-
-async function which(name) {
-  const { execFileSync } = await import("node:child_process");
-  return execFileSync("which", [name], { encoding: "utf8" }).trim();
-}
-
-// A window of its own, its network watched.
-async function open(name) {
-  const context = await browser.newContext({ viewport: { width: 1100, height: 720 } });
-  const page = await context.newPage();
+// A window whose network is watched.
+async function watched(name) {
   const network = { polls: 0, websockets: 0, statuses: [] };
-  const protocol = await context.newCDPSession(page);
-  await protocol.send("Network.enable");
-  protocol.on("Network.webSocketHandshakeResponseReceived", ({ response }) => network.statuses.push(response.status));
-  page.on("request", (request) => (network.polls += request.url().includes("transport=polling") ? 1 : 0));
-  page.on("websocket", () => (network.websockets += 1));
-  const problems = [];
-  page.on("pageerror", (error) => problems.push(error.message));
-  await page.goto(WAKELINE_URL);
-  await page.fill("#name", name);
-  await page.fill("#room", "lobby");
-  await page.click("#join");
-  await page.waitForSelector('#status[data-transport="websocket"]');
-  await page.evaluate(() => {
-    window.departures = 0;
-    window.socket.on("disconnect", () => (window.departures += 1));
+  const window = await open(name, async (page) => {
+    const protocol = await page.context().newCDPSession(page);
+    await protocol.send("Network.enable");
+    protocol.on("Network.webSocketHandshakeResponseReceived", ({ response }) => network.statuses.push(response.status));
+    page.on("request", (request) => (network.polls += request.url().includes("transport=polling") ? 1 : 0));
+    page.on("websocket", () => (network.websockets += 1));
   });
-  return { context, network, page, problems, name };
+  return { ...window, network };
 }
 
-const say = async ({ page }, text) => {
-  await page.fill("#text", text);
-  await page.press("#text", "Enter");
-};
-// Exactly: a string would match in any case.
-const bubble = ({ page }, text) => page.locator("#messages .bubble", { hasText: new RegExp(text) }).first();
-const hears = (window, text, timeout = 15_000) => bubble(window, text).waitFor({ timeout });
-
-const ada = await open("Ada");
-const ben = await open("Ben");
+const ada = await watched("Ada");
+const ben = await watched("Ben");
 for (const { network, name } of [ada, ben]) {
   assert.ok(network.polls >= 1, `${name} polled ${network.polls} times`);
   assert.equal(network.websockets, 1);
@@ -81,7 +52,7 @@ await ask("break");
 await say(ada, "still here");
 await hears(ben, "STILL HERE");
 for (const { page, problems, network, name } of [ada, ben]) {
-  assert.equal(await page.evaluate(() => window.departures), 0, `${name} was disconnected`);
+  assert.deepEqual(await page.evaluate(() => window.departures), [], `${name} was disconnected`);
   assert.equal(await page.evaluate(() => window.socket.connected), true);
   assert.equal(network.websockets, 1, `${name} opened another WebSocket`);
   assert.deepEqual(problems, []);
@@ -94,7 +65,7 @@ await ben.page.evaluate(() => window.socket.io.engine.close());
 await ben.page.waitForSelector('#status[data-state="reconnecting"]');
 await say(ada, "while you were away");
 await ben.context.setOffline(false);
-await hears(ben, "WHILE YOU WERE AWAY", 30_000);
+await hears(ben, "WHILE YOU WERE AWAY");
 assert.equal(await ben.page.evaluate(() => window.socket.recovered), true);
 await ben.page.screenshot({ path: `${SCREENSHOTS}/chat-recovered.png` });
 

@@ -1,17 +1,11 @@
 // Two windows of the chat behind round robin; the node that holds one of them is killed while the other speaks.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { chromium } from "playwright-core";
 import { ask, figure } from "../lib.mjs";
+import { browser, hears, open, say } from "../windows.mjs";
 
-const { ADMINS, BROWSER, SCREENSHOTS, WAKELINE_URL } = process.env;
+const { ADMINS, SCREENSHOTS } = process.env;
 const MESSAGES = 60;
 const admins = ADMINS.split(",");
-
-const browser = await chromium.launch({
-  executablePath: execFileSync("which", [BROWSER], { encoding: "utf8" }).trim(),
-  args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
-});
 
 // A number of each node's metrics; of a dead one 0.
 async function metrics(name) {
@@ -33,30 +27,6 @@ async function settled(total) {
   throw new Error(`the nodes hold ${await sessions()} sessions, not ${total}`);
 }
 
-async function open(name) {
-  const context = await browser.newContext({ viewport: { width: 1100, height: 720 } });
-  const page = await context.newPage();
-  const problems = [];
-  page.on("pageerror", (error) => problems.push(error.message));
-  await page.goto(WAKELINE_URL);
-  await page.fill("#name", name);
-  await page.fill("#room", "lobby");
-  await page.click("#join");
-  await page.waitForSelector('#status[data-transport="websocket"]');
-  await page.evaluate(() => {
-    window.departures = [];
-    window.known = window.socket.id;
-    window.socket.on("disconnect", (reason) => window.departures.push(reason));
-  });
-  return { context, page, problems };
-}
-
-const say = async ({ page }, text) => {
-  await page.fill("#text", text);
-  await page.press("#text", "Enter");
-};
-const hears = ({ page }, text, timeout = 30_000) =>
-  page.locator("#messages .bubble", { hasText: new RegExp(`^${text}$`) }).first().waitFor({ timeout });
 const numbers = ({ page }) =>
   page.locator("#messages .bubble").evaluateAll((all) =>
     all.map((bubble) => bubble.textContent.match(/^message (\d+)$/)?.[1]).filter(Boolean).map(Number));
@@ -73,9 +43,9 @@ for (let attempt = 0; await meets(); attempt += 1) {
   ada = await open("Ada");
 }
 await say(ada, "hello from another node");
-await hears(ben, "hello from another node");
+await hears(ben, "^hello from another node$");
 await say(ben, "hello Ada");
-await hears(ada, "hello Ada");
+await hears(ada, "^hello Ada$");
 
 // Ada speaks without a pause; in the middle Ben's node dies.
 let killed;
@@ -84,7 +54,7 @@ for (let number = 1; number <= MESSAGES; number += 1) {
   if (number === MESSAGES / 3) killed = ask(`kill ${home}`);
 }
 await killed;
-await hears(ben, `message ${MESSAGES}`);
+await hears(ben, `^message ${MESSAGES}$`);
 const expected = Array.from({ length: MESSAGES }, (_, index) => index + 1);
 assert.deepEqual(await numbers(ben), expected, "Ben's page misses something, or has it twice");
 assert.deepEqual(await numbers(ada), expected);
@@ -97,7 +67,7 @@ const after = await ben.page.evaluate(() => ({
 assert.deepEqual(after, { departures: ["transport close"], recovered: true, same: true });
 assert.deepEqual(await ada.page.evaluate(() => window.departures), []);
 await say(ben, "still here");
-await hears(ada, "still here");
+await hears(ada, "^still here$");
 await ben.page.screenshot({ path: `${SCREENSHOTS}/cluster-ben.png` });
 await ada.page.screenshot({ path: `${SCREENSHOTS}/cluster-ada.png` });
 for (const { problems } of [ada, ben]) assert.deepEqual(problems, []);

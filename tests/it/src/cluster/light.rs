@@ -122,7 +122,7 @@ impl Light {
     }
 
     /// A mask of zeros is a mask. Nothing here is long.
-    async fn send(&mut self, text: &str) -> Result<()> {
+    pub(crate) async fn send(&mut self, text: &str) -> Result<()> {
         let mut frame = vec![0x81];
         if text.len() < LENGTH_IN_TWO {
             frame.push(0x80 | u8::try_from(text.len()).unwrap());

@@ -6,6 +6,7 @@ mod checker;
 mod chromium;
 mod connect;
 mod history;
+mod leader;
 mod light;
 mod start;
 mod storm;
