@@ -127,7 +127,20 @@ const HOUSE: &[Room] = &[
     Room {
         name: "wakeline-platform",
         rooms: &["wakeline-backplane"],
-        libraries: &["toml"],
+        libraries: &[
+            // Bundles of assets arrive as tar, mostly compressed.
+            "flate2",
+            "futures-util",
+            "getrandom",
+            "parking_lot",
+            // Secrets are sealed; rustls brings it.
+            "ring",
+            "serde_json",
+            "sha2",
+            "tar",
+            "tokio",
+            "toml",
+        ],
     },
     // Where all rooms meet; it may know them all, and what it needs to serve.
     Room {
