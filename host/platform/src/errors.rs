@@ -13,6 +13,17 @@ pub enum PlatformError {
         version: u32,
         hint: &'static str,
     },
+    /// Whoever asked is at fault; nothing was changed.
+    #[error("there is no such token")]
+    NoToken,
+    /// Whoever asked is at fault; nothing was changed.
+    #[error("there is no secret {0:?}")]
+    NoSecret(String),
+    /// The operator is at fault; nothing was changed.
+    #[error(
+        "this cluster has no key for secrets: start all its nodes with the same --secrets-key-file (openssl rand -hex 32)"
+    )]
+    NoSecretsKey,
     /// Whoever asked is at fault; the text says what was wrong.
     #[error("{what}")]
     Invalid { what: String },

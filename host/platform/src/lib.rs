@@ -10,6 +10,10 @@ mod live;
 mod platform;
 
 mod audit;
+mod sealer;
+mod secrets;
+mod tokens;
+
 mod bundle;
 mod digest;
 mod errors;
@@ -36,6 +40,9 @@ pub use platform::{
     Added, AppInfo, Failure, LiveInfo, MANIFEST_BYTES_MAX, Platform, Told, VersionInfo, data_bucket,
 };
 pub use records::Draft;
+pub use sealer::{SecretsKey, SecretsKeyError};
+pub use secrets::{SECRET_BYTES_MAX, SECRETS_MAX, SecretInfo, SecretValue};
+pub use tokens::{Identity, NewToken, Scope, TokenInfo};
 
 pub use app_dir::{AppDir, LoadError, MANIFEST_FILE};
 pub use ceilings::{Ceilings, UnknownCeiling};

@@ -7,8 +7,9 @@ use backplane::Backplane;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Ceilings, PlatformError,
+    Ceilings, PlatformError, SecretsKey,
     records::{AppRecord, BUCKET, app_key},
+    tokens::TokenCache,
 };
 
 mod apps;
@@ -27,28 +28,44 @@ pub use versions::{Added, VersionInfo};
 /// What changes apps, on behalf of the admin API. Every node has one, over the same store; what one writes, the
 /// [`crate::Catalogue`]s of all take in. Every write takes `by`, who asked for it, for the record. Cheap to clone.
 #[derive(Clone)]
-pub struct Platform {
+pub struct Platform(Arc<Shared>);
+
+struct Shared {
     backplane: Arc<dyn Backplane>,
-    ceilings: Arc<Ceilings>,
+    ceilings: Ceilings,
+    /// `None`: no secrets can be stored or read.
+    secrets_key: Option<SecretsKey>,
+    token_cache: TokenCache,
 }
 
 /// An app's record as it was read.
-struct Opened {
-    record: AppRecord,
-    revision: u64,
+pub(crate) struct Opened {
+    pub(crate) record: AppRecord,
+    pub(crate) revision: u64,
 }
 
 impl Platform {
-    /// `ceilings`: what manifests are held to when they are uploaded.
-    pub fn new(backplane: Arc<dyn Backplane>, ceilings: Ceilings) -> Self {
-        Self {
+    /// `ceilings`: what manifests are held to when they are uploaded. `secrets_key`: the same on all nodes; without one
+    /// no secrets can be stored.
+    pub fn new(backplane: Arc<dyn Backplane>, ceilings: Ceilings, secrets_key: Option<SecretsKey>) -> Self {
+        Self(Arc::new(Shared {
             backplane,
-            ceilings: Arc::new(ceilings),
-        }
+            ceilings,
+            secrets_key,
+            token_cache: TokenCache::default(),
+        }))
     }
 
     pub(crate) fn backplane(&self) -> &dyn Backplane {
-        &*self.backplane
+        &*self.0.backplane
+    }
+
+    pub(crate) fn sealer(&self) -> Result<&SecretsKey, PlatformError> {
+        self.0.secrets_key.as_ref().ok_or(PlatformError::NoSecretsKey)
+    }
+
+    pub(crate) fn token_cache(&self) -> &TokenCache {
+        &self.0.token_cache
     }
 
     async fn find(&self, app: &str) -> Result<Option<Opened>, PlatformError> {
@@ -56,7 +73,7 @@ impl Platform {
         if crate::check_app_name(app).is_err() {
             return Ok(None);
         }
-        let Some(value) = self.backplane.get(BUCKET, &app_key(app)).await? else {
+        let Some(value) = self.backplane().get(BUCKET, &app_key(app)).await? else {
             return Ok(None);
         };
         let record = read(&value.bytes, || format!("app {app:?}"))?;
@@ -66,7 +83,7 @@ impl Platform {
         }))
     }
 
-    async fn open(&self, app: &str) -> Result<Opened, PlatformError> {
+    pub(crate) async fn open(&self, app: &str) -> Result<Opened, PlatformError> {
         let found = self.find(app).await?;
         found.ok_or_else(|| PlatformError::NoApp(app.to_owned()))
     }

@@ -14,7 +14,7 @@ impl Cluster {
     fn new() -> Self {
         let backplane: Arc<dyn Backplane> = Arc::new(Embedded::in_memory());
         Self {
-            platform: Platform::new(Arc::clone(&backplane), Ceilings::none()),
+            platform: Platform::new(Arc::clone(&backplane), Ceilings::none(), None),
             backplane,
         }
     }

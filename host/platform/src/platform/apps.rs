@@ -3,7 +3,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Platform, edit::Edit, now_ms};
+use super::{Opened, Platform, edit::Edit, now_ms};
 use crate::{
     Digest, Draft, Manifest, PlatformError,
     bundle::{Bundle, read_bundle},
@@ -64,7 +64,7 @@ impl Platform {
                 manifest.len()
             )));
         }
-        let read = Manifest::parse(manifest, crate::MANIFEST_FILE, app, &self.ceilings)
+        let read = Manifest::parse(manifest, crate::MANIFEST_FILE, app, &self.0.ceilings)
             .map_err(PlatformError::Manifest)?;
         if read.name == app {
             return Ok(read);
@@ -154,7 +154,7 @@ impl Platform {
     pub async fn apps(&self, after: Option<&str>, limit: usize) -> Result<Vec<AppInfo>, PlatformError> {
         let after = after.map(|after| format!("{APP_PREFIX}{after}"));
         let keys = self
-            .backplane
+            .backplane()
             .keys(BUCKET, APP_PREFIX, after.as_deref(), limit)
             .await?;
         let names = keys.iter().filter_map(|key| key.strip_prefix(APP_PREFIX));
@@ -169,10 +169,10 @@ impl Platform {
         Ok(found.into_iter().flatten().collect())
     }
 
-    pub(super) async fn edit(
+    pub(crate) async fn edit(
         &self,
         app: &str,
-        before: Option<&super::Opened>,
+        before: Option<&Opened>,
         after: &AppRecord,
         blobs: &[Bytes],
         told: bool,

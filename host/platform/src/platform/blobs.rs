@@ -40,7 +40,7 @@ impl Platform {
         for digest in before.symmetric_difference(&after) {
             let gained = after.contains(digest);
             let key = blob_key(digest);
-            let now = self.backplane.get(BUCKET, &key).await?;
+            let now = self.backplane().get(BUCKET, &key).await?;
             let condition = now
                 .as_ref()
                 .map_or(Condition::Absent, |value| Condition::Revision(value.revision));
@@ -82,19 +82,19 @@ impl Platform {
 
     async fn drop_blob(&self, digest: &Digest) -> Result<(), PlatformError> {
         let key = blob_key(digest);
-        let Some(value) = self.backplane.get(BUCKET, &key).await? else {
+        let Some(value) = self.backplane().get(BUCKET, &key).await? else {
             return Ok(());
         };
         if read::<BlobRecord>(&value.bytes, || key.clone())?.apps > 0 {
             return Ok(());
         }
-        self.backplane.delete_blob(&digest.to_string()).await?;
+        self.backplane().delete_blob(&digest.to_string()).await?;
         let gone = Change {
             key,
             value: None,
             condition: Condition::Revision(value.revision),
         };
-        self.backplane.write(BUCKET, vec![gone]).await?;
+        self.backplane().write(BUCKET, vec![gone]).await?;
         Ok(())
     }
 }

@@ -41,18 +41,22 @@ impl Platform {
             blobs: &[],
             told: true,
         };
-        self.apply(edit).await
+        let changes = self.apply(edit).await?;
+        // Names have gone with the record: what is left behind should this fail cannot be opened by another app.
+        self.purge_secrets(app, before.record.secrets.keys()).await?;
+        Ok(changes)
     }
 
     /// Removes what is stored for an app beside its record.
     pub(super) async fn purge(&self, app: &str) -> Result<(), PlatformError> {
+        self.purge_tokens(app).await?;
         self.purge_bucket(&data_bucket(app)).await?;
         self.purge_audit(app).await
     }
 
     async fn purge_bucket(&self, bucket: &str) -> Result<(), PlatformError> {
         loop {
-            let keys = self.backplane.keys(bucket, "", None, TOGETHER).await?;
+            let keys = self.backplane().keys(bucket, "", None, TOGETHER).await?;
             if keys.is_empty() {
                 return Ok(());
             }
@@ -68,7 +72,7 @@ impl Platform {
         };
         for keys in keys.chunks(TOGETHER) {
             let changes = keys.iter().cloned().map(gone).collect();
-            self.backplane.write(bucket, changes).await?;
+            self.backplane().write(bucket, changes).await?;
         }
         Ok(())
     }

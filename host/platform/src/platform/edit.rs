@@ -28,7 +28,7 @@ impl Platform {
         // Uses are counted as of before the upload: a blob that is deleted meanwhile is a conflict.
         let uses = self.count_uses(&edit).await?;
         for blob in edit.blobs {
-            self.backplane.put_blob(blob.clone()).await?;
+            self.backplane().put_blob(blob.clone()).await?;
         }
         let mut changes: Vec<Change> = uses.changes;
         changes.push(Change {
@@ -44,10 +44,10 @@ impl Platform {
             changes.push(change);
             n = at;
         }
-        self.backplane.write(BUCKET, changes).await?;
+        self.backplane().write(BUCKET, changes).await?;
         if edit.told {
             // A hint: whoever misses it looks for itself.
-            let hint = self.backplane.publish(TOPIC, n.to_string().into()).await;
+            let hint = self.backplane().publish(TOPIC, n.to_string().into()).await;
             if let Err(error) = hint {
                 tracing::debug!(%error, "the other nodes will hear of a change a little later");
             }
@@ -57,7 +57,7 @@ impl Platform {
     }
 
     async fn tell(&self, app: &str) -> Result<(Change, u64), PlatformError> {
-        let now = self.backplane.get(BUCKET, CHANGES).await?;
+        let now = self.backplane().get(BUCKET, CHANGES).await?;
         let (mut changes, condition) = match &now {
             Some(value) => (
                 read::<Changes>(&value.bytes, || "changes".to_owned())?,

@@ -214,7 +214,7 @@ impl Platform {
     }
 
     async fn changes(&self) -> Result<Changes, PlatformError> {
-        match self.backplane.get(BUCKET, CHANGES).await? {
+        match self.backplane().get(BUCKET, CHANGES).await? {
             Some(value) => read(&value.bytes, || "changes".to_owned()),
             None => Ok(Changes::default()),
         }
@@ -245,7 +245,7 @@ impl Platform {
             what: format!("version {}", version.version),
             reason: reason.to_owned(),
         };
-        let blob = self.backplane.get_blob(&version.manifest.to_string()).await?;
+        let blob = self.backplane().get_blob(&version.manifest.to_string()).await?;
         let blob = blob.ok_or_else(|| damaged("its manifest is gone"))?;
         let text = std::str::from_utf8(&blob).map_err(|_| damaged("its manifest is no text"))?;
         Ok(text.into())

@@ -7,7 +7,10 @@ use crate::{Ceilings, Digest, Failure, Platform, PlatformError};
 
 fn platform() -> (Platform, Arc<dyn Backplane>) {
     let backplane: Arc<dyn Backplane> = Arc::new(Embedded::in_memory());
-    (Platform::new(Arc::clone(&backplane), Ceilings::none()), backplane)
+    (
+        Platform::new(Arc::clone(&backplane), Ceilings::none(), None),
+        backplane,
+    )
 }
 
 async fn upload(platform: &Platform, app: &str, component: &str) -> u32 {
@@ -63,7 +66,7 @@ async fn manifests_are_checked() {
 async fn ceilings_hold() {
     let backplane: Arc<dyn Backplane> = Arc::new(Embedded::in_memory());
     let ceilings = Ceilings::none().with("limits.memory_bytes", 128 << 20).unwrap();
-    let platform = Platform::new(backplane, ceilings);
+    let platform = Platform::new(backplane, ceilings, None);
     let put = platform
         .put_manifest("chat", "[limits]\nmemory_bytes = 268435456", "ann")
         .await;
