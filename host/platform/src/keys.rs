@@ -201,6 +201,8 @@ pub(crate) const KEYS: &[Key] = &[
 
     number("sleep.idle_ms", (0, HOUR_MS), "1000", "milliseconds",
         "An instance that has not been called for this long is dropped. 0: after every call."),
+    number("sleep.code_ms", (0, 24 * HOUR_MS), "60000", "milliseconds",
+        "Compiled code that nobody has called for this long leaves memory; the next call maps it again from disk, in less than a millisecond. It may leave sooner where memory is short."),
     number("sleep.calls", (1, 1_000_000_000), "10000", "calls",
         "Calls after which an instance is dropped, however busy."),
 ];

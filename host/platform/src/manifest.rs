@@ -87,6 +87,7 @@ pub struct Http {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sleep {
     pub idle: Duration,
+    pub code: Duration,
     pub calls: u64,
 }
 
@@ -153,6 +154,7 @@ impl Manifest {
             config: values.map("config.*"),
             sleep: Sleep {
                 idle: millis(values, "sleep.idle_ms"),
+                code: millis(values, "sleep.code_ms"),
                 calls: values.integer("sleep.calls"),
             },
         }

@@ -91,6 +91,7 @@ fn empty_is_valid() {
                 config: {},
                 sleep: Sleep {
                     idle: 1s,
+                    code: 60s,
                     calls: 10000,
                 },
             }

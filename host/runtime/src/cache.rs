@@ -61,6 +61,10 @@ impl Cache {
             .ok()
     }
 
+    pub(crate) fn has(&self, digest: Digest) -> bool {
+        self.paths(digest).0.exists()
+    }
+
     /// Each file appears whole or not at all.
     pub(crate) fn store(&self, digest: Digest, code: &[u8]) -> io::Result<()> {
         let (code_path, sum_path) = self.paths(digest);

@@ -128,6 +128,16 @@ impl Engine {
         Component::link(self, &code, digest).ok()
     }
 
+    /// Whether [`Self::load`] would find it.
+    pub fn has(&self, digest: Digest) -> bool {
+        self.0.cache.as_ref().is_some_and(|cache| cache.has(digest))
+    }
+
+    /// Whether compiled code is kept on disk.
+    pub fn has_cache(&self) -> bool {
+        self.0.cache.is_some()
+    }
+
     pub(crate) fn wasm(&self) -> &wasmtime::Engine {
         &self.0.wasm
     }

@@ -137,10 +137,11 @@ impl Admin {
         let apps: Vec<_> = self
             .handle
             .tenants()
+            .all_awake()
             .iter()
             .map(|tenant| {
                 let version = tenant.version();
-                json!({ "name": &*tenant.name, "digest": version.component.digest().to_string() })
+                json!({ "name": &*tenant.name, "digest": version.digest.to_string() })
             })
             .collect();
         json(StatusCode::OK, &json!({ "node": self.node, "apps": apps }))
@@ -157,7 +158,7 @@ impl Admin {
             &json!({
                 "name": name,
                 "node": self.node,
-                "digest": version.component.digest().to_string(),
+                "digest": version.digest.to_string(),
                 "namespaces": version.manifest.socketio.namespaces,
                 "sessions": stats.sessions,
                 "sockets": stats.sockets,

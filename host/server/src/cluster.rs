@@ -58,6 +58,8 @@ pub(crate) async fn take_lease(
             .clone()
             .unwrap_or_else(|| advertised(listen, &cluster.nats)),
         apps,
+        catalogue: None,
+        failed: BTreeMap::new(),
         draining: false,
         gone: false,
     };

@@ -1,66 +1,167 @@
-//! An app's code on one core: a worker of the runtime, behind what a session and the runtime ask for.
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc, time::Instant};
+//! An app's code on one core: workers of the runtime, behind what a session and the runtime ask for.
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
 
-use bytes::Bytes;
-use futures_util::future::{BoxFuture, LocalBoxFuture};
-use router::{Call, Effect, Failure, Target};
-use runtime::{Commit, CommitError, Host, LogLevel, Page, SocketInfo, Worker};
+use futures_util::future::LocalBoxFuture;
+use router::{Call, Effect, Failure};
+use runtime::{Component, Host, LogLevel, Source, Stats, Tier, Worker};
 use session::Shards;
+use tokio::sync::mpsc;
 
 use crate::{
+    app_host::AppHost,
     apps::{Tenant, Version},
     logs::Origin,
     metrics::{Calls, Kind},
-    store::Store,
+    secrets::Secrets,
+    shelf::{Shelf, ShelfError},
 };
 
 /// Implements [`session::App`].
 pub(crate) struct Code(Rc<Inner>);
 
+/// What all apps' code on a core shares.
+#[derive(Clone)]
+pub(crate) struct CodeGrounds {
+    pub(crate) shards: Shards,
+    pub(crate) shelf: Arc<Shelf>,
+    pub(crate) secrets: Secrets,
+    pub(crate) alarms: mpsc::UnboundedSender<Alarm>,
+}
+
+/// A version that has just gone live traps: it is to be taken back.
+pub(crate) struct Alarm {
+    pub(crate) app: Arc<str>,
+    pub(crate) version: u32,
+    /// The guest's backtrace included.
+    pub(crate) reason: String,
+}
+
 struct Inner {
     tenant: Arc<Tenant>,
-    host: Arc<AppHost>,
-    /// Replaced with the app's version. Calls hold the one that they began with. Borrowed only to clone.
-    worker: RefCell<Rc<Worker>>,
+    grounds: CodeGrounds,
+    /// Replaced by a deploy. Calls hold the version that they began with. Borrowed only to clone.
+    live: RefCell<Live>,
     calls: RefCell<Calls>,
+    /// What workers of versions that are gone have counted.
+    past: Cell<Stats>,
+    used: Cell<Instant>,
+}
+
+#[derive(Clone)]
+struct Live {
+    stable: Runner,
+    canary: Option<(u8, Runner)>,
+}
+
+/// A version and its worker here.
+#[derive(Clone)]
+struct Runner {
+    version: Arc<Version>,
+    worker: Rc<Worker>,
 }
 
 impl Code {
-    pub(crate) fn new(tenant: Arc<Tenant>, shards: Shards) -> Self {
-        let host = Arc::new(AppHost {
-            tenant: Arc::clone(&tenant),
-            shards,
-        });
-        let worker = RefCell::new(new_worker(&tenant.version(), &host));
+    pub(crate) fn new(tenant: Arc<Tenant>, grounds: CodeGrounds) -> Self {
+        let live = Live::of(&tenant, &grounds, None);
         Self(Rc::new(Inner {
             tenant,
-            host,
-            worker,
+            grounds,
+            live: RefCell::new(live),
             calls: RefCell::default(),
+            past: Cell::default(),
+            used: Cell::new(Instant::now()),
         }))
     }
 
-    /// Calls that have begun end with the code that they began with.
-    pub(crate) fn replace(&self, version: &Version) {
-        self.0.worker.replace(new_worker(version, &self.0.host));
+    /// Takes over what the app runs now. Calls that have begun end with the code that they began with.
+    pub(crate) fn replace(&self) {
+        let before = self.0.live.borrow().clone();
+        let after = Live::of(&self.0.tenant, &self.0.grounds, Some(&before));
+        for gone in before.runners() {
+            if !after
+                .runners()
+                .any(|runner| Rc::ptr_eq(&runner.worker, &gone.worker))
+            {
+                self.0
+                    .past
+                    .set(sum(self.0.past.get(), counted(gone.worker.stats())));
+            }
+        }
+        self.0.live.replace(after);
     }
 
-    pub(crate) fn worker(&self) -> Rc<Worker> {
-        Rc::clone(&self.0.worker.borrow())
+    pub(crate) fn reap(&self, now: Instant) {
+        for runner in self.0.live.borrow().runners() {
+            runner.worker.reap(now);
+        }
+    }
+
+    /// Of all versions together.
+    pub(crate) fn stats(&self) -> Stats {
+        let live = self.0.live.borrow();
+        live.runners()
+            .fold(self.0.past.get(), |all, runner| sum(all, runner.worker.stats()))
     }
 
     pub(crate) fn calls(&self) -> Calls {
         self.0.calls.borrow().clone()
     }
+
+    /// When a call began last.
+    pub(crate) fn used(&self) -> Instant {
+        self.0.used.get()
+    }
 }
 
-fn new_worker(version: &Version, host: &Arc<AppHost>) -> Rc<Worker> {
-    let host = Arc::clone(host) as Arc<dyn Host>;
-    Rc::new(Worker::new(
-        Rc::new(version.component.clone()),
-        host,
-        version.limits.clone(),
-    ))
+impl Live {
+    /// Versions that ran before keep their workers.
+    fn of(tenant: &Arc<Tenant>, grounds: &CodeGrounds, before: Option<&Self>) -> Self {
+        let running = tenant.running();
+        let runner = |version: &Arc<Version>| {
+            let known = before.and_then(|before| {
+                let same = |runner: &&Runner| Arc::ptr_eq(&runner.version, version);
+                before.runners().find(same).cloned()
+            });
+            known.unwrap_or_else(|| Runner::new(tenant, version, grounds))
+        };
+        Self {
+            stable: runner(&running.stable),
+            canary: running
+                .canary
+                .as_ref()
+                .map(|canary| (canary.percent, runner(&canary.version))),
+        }
+    }
+
+    fn runners(&self) -> impl Iterator<Item = &Runner> {
+        std::iter::once(&self.stable).chain(self.canary.as_ref().map(|(_, runner)| runner))
+    }
+}
+
+impl Runner {
+    fn new(tenant: &Arc<Tenant>, version: &Arc<Version>, grounds: &CodeGrounds) -> Self {
+        let host = Arc::new(AppHost {
+            tenant: Arc::clone(tenant),
+            version: Arc::clone(version),
+            shards: grounds.shards.clone(),
+        });
+        let source = Rc::new(FromShelf {
+            tenant: Arc::clone(tenant),
+            version: Arc::clone(version),
+            grounds: grounds.clone(),
+        });
+        let limits = version.limits.clone();
+        Self {
+            version: Arc::clone(version),
+            worker: Rc::new(Worker::new(source, host as Arc<dyn Host>, limits)),
+        }
+    }
 }
 
 impl session::App for Code {
@@ -75,122 +176,110 @@ impl Inner {
         let kind = Kind::of(&call.kind);
         let socket = call.socket.as_ref().map(|socket| Arc::clone(&socket.id));
         let started = Instant::now();
-        let worker = Rc::clone(&self.worker.borrow());
+        self.used.set(started);
+        let Runner { version, worker } = self.runner(socket.as_deref());
         let outcome = worker.call(call).await;
         self.calls.borrow_mut().record(kind, &outcome, started.elapsed());
-        match &outcome {
-            Ok(_) | Err(Failure::Refused(_)) => {}
-            Err(failure) => {
-                let level = match failure {
-                    Failure::Returned(_) => LogLevel::Warn,
-                    _ => LogLevel::Error,
-                };
-                let message = format!("handle-{}: {failure}", kind.name());
-                self.tenant
-                    .logs
-                    .push(Origin::Host, level, kind.name(), &message, socket.as_deref());
-            }
+        if let Err(failure) = &outcome {
+            self.log(kind, failure, socket.as_deref());
+        }
+        // An app's folder has no version before.
+        if version.trial.fails(&outcome) && version.number > 0 {
+            let reason = outcome
+                .as_ref()
+                .err()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let alarm = Alarm {
+                app: Arc::clone(&self.tenant.name),
+                version: version.number,
+                reason,
+            };
+            // Nobody hears where the node is ending.
+            _ = self.grounds.alarms.send(alarm);
         }
         outcome
     }
+
+    /// The version that a socket gets; what concerns no socket gets the stable one.
+    fn runner(&self, socket: Option<&str>) -> Runner {
+        let live = self.live.borrow();
+        match (&live.canary, socket) {
+            (Some((percent, runner)), Some(socket)) if crate::apps::is_among(socket, *percent) => {
+                runner.clone()
+            }
+            _ => live.stable.clone(),
+        }
+    }
+
+    fn log(&self, kind: Kind, failure: &Failure, socket: Option<&str>) {
+        let level = match failure {
+            Failure::Refused(_) => return,
+            Failure::Returned(_) => LogLevel::Warn,
+            _ => LogLevel::Error,
+        };
+        let message = format!("handle-{}: {failure}", kind.name());
+        self.tenant
+            .logs
+            .push(Origin::Host, level, kind.name(), &message, socket);
+    }
 }
 
-/// What the app's code reaches outside of itself.
-struct AppHost {
+/// A version's code, wherever it is now, and before it the secrets that it may read.
+struct FromShelf {
     tenant: Arc<Tenant>,
-    shards: Shards,
+    version: Arc<Version>,
+    grounds: CodeGrounds,
 }
 
-impl Host for AppHost {
-    fn kv_get<'a>(
-        &'a self,
-        bucket: &'a str,
-        key: &'a str,
-    ) -> BoxFuture<'a, Result<Option<(Bytes, u64)>, String>> {
-        Box::pin(self.tenant.store.get(bucket, key))
-    }
-
-    fn kv_keys<'a>(
-        &'a self,
-        bucket: &'a str,
-        after: Option<&'a str>,
-        keys_max: usize,
-    ) -> BoxFuture<'a, Result<Vec<String>, String>> {
-        Box::pin(self.tenant.store.keys(bucket, after, keys_max))
-    }
-
-    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), CommitError>> {
-        Box::pin(async move {
-            let tenant = &self.tenant;
-            let timers_max = tenant.version().manifest.limits.timers;
-            let changes = Store::kv_changes(commit.kv)?;
-            tenant
-                .timers
-                .commit(&tenant.store, changes, commit.timers, timers_max)
-                .await
-        })
-    }
-
-    fn fetch_sockets(&self, target: Target, cursor: Option<String>) -> BoxFuture<'_, Result<Page, String>> {
-        Box::pin(async move {
-            let page = self
-                .shards
-                .fetch_sockets(Arc::clone(&self.tenant.name), target, cursor)
-                .await;
-            let info = |socket: session::SocketInfo| SocketInfo {
-                id: socket.id,
-                rooms: socket.rooms,
-                state: socket.state,
-            };
-            Ok(Page {
-                sockets: page.sockets.into_iter().map(info).collect(),
-                cursor: page.cursor,
-                partial: page.partial,
+impl Source for FromShelf {
+    fn component(&self) -> LocalBoxFuture<'_, Result<(Component, Tier), Failure>> {
+        Box::pin(async {
+            self.grounds.secrets.bring(&self.tenant).await?;
+            let found = self.grounds.shelf.get(&self.version.wanted()).await;
+            found.map_err(|error| match error {
+                ShelfError::Compile(error) => Failure::Trapped(error.to_string()),
+                error => Failure::Unavailable(error.to_string()),
             })
         })
     }
+}
 
-    fn log(&self, level: LogLevel, context: &str, message: &str, socket: Option<&str>) {
-        self.tenant
-            .logs
-            .push(Origin::Guest, level, context, message, socket);
-    }
-
-    fn config(&self) -> Arc<BTreeMap<String, String>> {
-        Arc::clone(&self.tenant.version().config)
-    }
-
-    fn http_allowed(&self, authority: &str) -> bool {
-        let version = self.tenant.version();
-        version
-            .manifest
-            .http
-            .allow
-            .iter()
-            .any(|entry| allows(entry, authority))
-    }
-
-    fn http_private_allowed(&self) -> bool {
-        self.tenant.version().manifest.http.allow_private
+/// What stays counted when a worker is gone.
+fn counted(stats: Stats) -> Stats {
+    Stats {
+        instances: 0,
+        idle: 0,
+        ..stats
     }
 }
 
-/// `entry` is the manifest's: `host`, `host:port` or `*.host`; `authority` has a port.
-pub(crate) fn allows(entry: &str, authority: &str) -> bool {
-    let Some((host, port)) = authority.rsplit_once(':') else {
-        return false;
-    };
-    let (wanted, ports) = match entry.rsplit_once(':') {
-        Some((wanted, wanted_port)) if !wanted_port.ends_with(']') => (wanted, Some(wanted_port)),
-        _ => (entry, None),
-    };
-    let port_allowed = ports.map_or(matches!(port, "80" | "443"), |ports| ports == port);
-    let host_allowed = match wanted.strip_prefix("*.") {
-        // One label or more, never the domain itself.
-        Some(domain) => host
-            .strip_suffix(domain)
-            .is_some_and(|labels| labels.len() > 1 && labels.ends_with('.')),
-        None => wanted == host,
-    };
-    port_allowed && host_allowed
+fn sum(a: Stats, b: Stats) -> Stats {
+    Stats {
+        instances: a.instances + b.instances,
+        idle: a.idle + b.idle,
+        calls: a.calls + b.calls,
+        wakes_hot: a.wakes_hot + b.wakes_hot,
+        wakes_warm: a.wakes_warm + b.wakes_warm,
+        wakes_cold: a.wakes_cold + b.wakes_cold,
+        wakes_remote: a.wakes_remote + b.wakes_remote,
+        traps: a.traps + b.traps,
+        limits: a.limits + b.limits,
+        conflicts: a.conflicts + b.conflicts,
+    }
+}
+
+/// `[config]`, and the app's secrets over it.
+pub(crate) fn merged(
+    config: &Arc<BTreeMap<String, String>>,
+    secrets: Option<&Arc<BTreeMap<String, String>>>,
+) -> Arc<BTreeMap<String, String>> {
+    match secrets.filter(|secrets| !secrets.is_empty()) {
+        None => Arc::clone(config),
+        Some(secrets) => {
+            let mut all = BTreeMap::clone(config);
+            all.extend(secrets.iter().map(|(key, value)| (key.clone(), value.clone())));
+            Arc::new(all)
+        }
+    }
 }

@@ -38,6 +38,12 @@ pub struct Config {
     pub connections_max: usize,
     /// How long clients may take to move elsewhere once the node drains.
     pub drain: Duration,
+    /// Where an app's clients find it, `{app}` for its name; `None`: below the address that listens.
+    pub url: Option<String>,
+    /// What apps' secrets are sealed with; the same on all nodes. `None`: made in the data folder of a node that is alone.
+    pub secrets_key_file: Option<PathBuf>,
+    /// Machine code kept in memory, of all apps.
+    pub code_bytes_max: u64,
     pub ceilings: Ceilings,
     pub on_log: Option<OnLog>,
 }
@@ -101,6 +107,9 @@ pub(crate) const SETTINGS: &[&str] = &[
     "cores",
     "connections",
     "drain_ms",
+    "url",
+    "secrets_key_file",
+    "code_bytes",
 ];
 
 impl Config {
@@ -143,6 +152,11 @@ impl Config {
                 .parse("connections", "a number of connections")?
                 .unwrap_or_else(connections),
             drain: Duration::from_millis(drain_ms),
+            url: layers.url()?,
+            secrets_key_file: layers.path("secrets_key_file"),
+            code_bytes_max: layers
+                .parse("code_bytes", "a number of bytes")?
+                .unwrap_or(DEFAULT_CODE_BYTES),
             ceilings: Ceilings::none(),
             on_log: None,
         })
@@ -164,6 +178,9 @@ impl Config {
             cores: all_cores(),
             connections_max: connections(),
             drain: Duration::ZERO,
+            url: None,
+            secrets_key_file: None,
+            code_bytes_max: DEFAULT_CODE_BYTES,
             ceilings: Ceilings::none(),
             on_log: None,
         }
@@ -192,6 +209,9 @@ impl std::str::FromStr for Replicas {
     }
 }
 
+/// Some hundreds of handlers in Rust, whose code is 1 to 4 MB.
+const DEFAULT_CODE_BYTES: u64 = 1 << 30;
+
 struct Layers<'a>(&'a [&'a dyn Strings]);
 
 impl Layers<'_> {
@@ -219,6 +239,19 @@ impl Layers<'_> {
             problem: format!("expected {expected}, found {value:?}"),
         };
         value.parse().map(Some).map_err(wrong)
+    }
+
+    fn url(&self) -> Result<Option<String>, ConfigError> {
+        let Some((url, place)) = self.find("url") else {
+            return Ok(None);
+        };
+        if !url.contains("{app}") || !url.starts_with("http") {
+            let problem = format!(
+                "expected an address with {{app}} in it, such as https://{{app}}.example.com/, found {url:?}"
+            );
+            return Err(ConfigError { place, problem });
+        }
+        Ok(Some(url))
     }
 
     fn cluster(&self) -> Result<Option<Cluster>, ConfigError> {

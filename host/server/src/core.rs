@@ -7,17 +7,21 @@ use session::{AppEntry, Apps, Hub, Shards, Work};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{JoinHandle, LocalSet, spawn_local},
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout_at},
+    time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
 use transport::{Peering, Site, TransportConfig, Web, WebSettings};
 
-use crate::{apps::Tenant, code::Code, metrics::Calls, timers::Due};
+use crate::{
+    apps::Version,
+    code::{Code, CodeGrounds},
+    metrics::Calls,
+    tenants::Tenants,
+    timers::Due,
+};
 
 /// What a core is made of; sent to its thread.
 pub(crate) struct Core {
     pub(crate) shard: u16,
-    /// Whether an earlier process may have left sockets that are to be taken in.
-    pub(crate) restores: bool,
     pub(crate) shards: Shards,
     pub(crate) inbox: mpsc::UnboundedReceiver<Work>,
     pub(crate) backplane: Arc<dyn Backplane>,
@@ -26,14 +30,19 @@ pub(crate) struct Core {
     pub(crate) peer_listener: Option<std::net::TcpListener>,
     pub(crate) peering: Option<Arc<Peering>>,
     pub(crate) transport: Arc<dyn Fn() -> TransportConfig + Send + Sync>,
-    pub(crate) tenants: Vec<Arc<Tenant>>,
+    pub(crate) tenants: Arc<Tenants>,
+    pub(crate) grounds: CodeGrounds,
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
 }
 
 /// What a core is told from other threads. Dropping the sender ends the core.
 pub(crate) enum Command {
-    /// Loads an app, or takes over its new version. Answers when calls that begin run it.
-    Apply(Arc<Tenant>, oneshot::Sender<()>),
+    /// An app has other versions now, or is gone. Answers when calls that begin run what it has.
+    Apply(Arc<str>, oneshot::Sender<()>),
+    /// Reads an app's log, so that sockets which lost their home are taken in. Answers whether it does.
+    Open(Arc<str>, oneshot::Sender<bool>),
+    /// Runs the handler of an app's timer.
+    Fire(Arc<str>, Due, oneshot::Sender<Result<(), Failure>>),
     Stats(oneshot::Sender<Vec<CoreStats>>),
     /// No new connections; lets go of those there are, at a pace, by then. Answers when none is left.
     Drain {
@@ -52,9 +61,10 @@ pub(crate) struct CoreStats {
 
 /// Between two looks for instances that nobody calls any more.
 const REAP_INTERVAL: Duration = Duration::from_millis(250);
-/// Waits between tries to run a timer's handler that could not be run.
-const TIMER_RETRY_MIN: Duration = Duration::from_secs(1);
-const TIMER_RETRY_MAX: Duration = Duration::from_secs(60);
+/// Between two looks for apps that nobody uses any more.
+const UNLOAD_INTERVAL: Duration = Duration::from_secs(5);
+/// An app that nobody has called for this long, and that has no session here, leaves the core.
+const UNLOAD: Duration = Duration::from_secs(60);
 
 impl Core {
     /// Runs on the current thread until the commands' sender is gone. `ready` is told when connections are accepted.
@@ -67,7 +77,11 @@ impl Core {
     }
 
     async fn serve(mut self, ready: oneshot::Sender<()>) -> std::io::Result<()> {
-        let registry = Rc::new(Registry::default());
+        let registry = Rc::new(Registry {
+            tenants: self.tenants,
+            grounds: self.grounds,
+            locals: RefCell::default(),
+        });
         let hub = Hub::start(self.shard, self.shards, self.inbox, self.backplane);
         let peering = self.peering;
         let site = || Site {
@@ -97,22 +111,17 @@ impl Core {
         let running = Running {
             registry,
             hub,
-            shard: self.shard,
             accepting,
             connections: RefCell::default(),
         };
-        for tenant in self.tenants {
-            running.apply(&tenant);
-            if self.restores {
-                running.restore(&tenant.name);
-            }
-        }
         running.connections.replace(Some(spawn_local(serving)));
         // Closes with this core's drain, which until then still answers for its sessions. Not waited for: most
         // connections there are idle ones that another node keeps.
         peers.map(spawn_local);
         let mut reaping = interval(REAP_INTERVAL);
         reaping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut unloading = interval(UNLOAD_INTERVAL);
+        unloading.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Nobody waits for it if the start was given up: the commands end then, too.
         _ = ready.send(());
         loop {
@@ -122,6 +131,7 @@ impl Core {
                     Some(command) => running.obey(command),
                 },
                 now = reaping.tick() => running.registry.reap(now.into_std()),
+                now = unloading.tick() => running.registry.unload(&running.hub, now.into_std()),
             }
         }
     }
@@ -131,7 +141,6 @@ impl Core {
 struct Running {
     registry: Rc<Registry>,
     hub: Hub,
-    shard: u16,
     /// Turns false once, when the core has drained.
     accepting: watch::Sender<bool>,
     /// Accepts and serves; ends with the last connection. Taken by the drain.
@@ -142,9 +151,37 @@ impl Running {
     fn obey(&self, command: Command) {
         // Whoever asked may have given up waiting: nothing is lost with the answer.
         match command {
-            Command::Apply(tenant, done) => {
-                self.apply(&tenant);
+            Command::Apply(app, done) => {
+                if !self.registry.apply(&app) {
+                    self.hub.close_app(&app);
+                }
                 _ = done.send(());
+            }
+            Command::Open(app, done) => {
+                let (entry, hub) = (self.registry.find(&app), self.hub.clone());
+                spawn_local(async move {
+                    let opened = match entry {
+                        // It was deleted: its sockets are nobody's.
+                        None => true,
+                        Some(entry) => hub
+                            .open_line(&entry)
+                            .await
+                            .inspect_err(|error| tracing::error!(%app, %error, "sockets of the last run cannot be restored yet"))
+                            .is_ok(),
+                    };
+                    _ = done.send(opened);
+                });
+            }
+            Command::Fire(app, due, done) => {
+                let (entry, hub) = (self.registry.find(&app), self.hub.clone());
+                spawn_local(async move {
+                    let fired = match entry {
+                        // Its timers are forgotten with it.
+                        None => Ok(()),
+                        Some(entry) => fire(&hub, &entry, &due).await,
+                    };
+                    _ = done.send(fired);
+                });
             }
             Command::Stats(answer) => _ = answer.send(self.registry.stats()),
             Command::Drain {
@@ -173,121 +210,119 @@ impl Running {
             }
         }
     }
-
-    /// Takes in what an earlier process left, so that those who do not come back are seen to leave.
-    fn restore(&self, app: &str) {
-        let (Some(entry), hub) = (self.registry.find(app), self.hub.clone()) else {
-            return;
-        };
-        spawn_local(async move {
-            if let Err(error) = hub.open_line(&entry).await {
-                tracing::error!(app = %entry.name, %error, "sockets of the last run cannot be restored yet");
-            }
-        });
-    }
-
-    fn apply(&self, tenant: &Arc<Tenant>) {
-        let version = tenant.version();
-        let mut apps = self.registry.0.borrow_mut();
-        let known = apps.get(&tenant.name).map(|local| Rc::clone(&local.code));
-        let is_new = known.is_none();
-        let code = known.unwrap_or_else(|| Rc::new(Code::new(Arc::clone(tenant), self.hub.shards().clone())));
-        if !is_new {
-            code.replace(&version);
-        }
-        let entry = Rc::new(AppEntry {
-            name: Arc::clone(&tenant.name),
-            settings: Arc::clone(&version.settings),
-            code: Rc::clone(&code) as Rc<dyn session::App>,
-        });
-        let local = Local {
-            entry,
-            web: Rc::new(version.web.clone()),
-            code,
-        };
-        apps.insert(Arc::clone(&tenant.name), local);
-        drop(apps);
-        if is_new && core_of(&tenant.name, self.hub.shards().count()) == usize::from(self.shard) {
-            if let Some(changes) = self.hub.shards().nodes().changes() {
-                let tenant = Arc::clone(tenant);
-                spawn_local(async move { tenant.timers.follow(&tenant.store, changes).await });
-            }
-            spawn_local(run_timers(
-                Arc::clone(tenant),
-                Rc::clone(&self.registry),
-                self.hub.clone(),
-            ));
-        }
-    }
 }
 
-/// The apps of one core. Borrowed only within calls that do not await.
-#[derive(Default)]
-struct Registry(RefCell<HashMap<Arc<str>, Local>>);
+/// The apps of one core: those that somebody has spoken to. Borrowed only within calls that do not await.
+struct Registry {
+    tenants: Arc<Tenants>,
+    grounds: CodeGrounds,
+    locals: RefCell<HashMap<Arc<str>, Local>>,
+}
 
 struct Local {
     entry: Rc<AppEntry>,
     web: Rc<WebSettings>,
     code: Rc<Code>,
+    is_fixed: bool,
 }
 
 impl Apps for Registry {
     fn find(&self, name: &str) -> Option<Rc<AppEntry>> {
-        self.0.borrow().get(name).map(|local| Rc::clone(&local.entry))
+        self.with(name, |local| Rc::clone(&local.entry))
     }
 }
 
 impl Web for Registry {
     fn web(&self, app: &str) -> Option<Rc<WebSettings>> {
-        self.0.borrow().get(app).map(|local| Rc::clone(&local.web))
+        self.with(app, |local| Rc::clone(&local.web))
     }
 }
 
 impl Registry {
+    /// Looks at an app, which is made first if nobody has spoken to it here.
+    fn with<R>(&self, name: &str, look: impl Fn(&Local) -> R) -> Option<R> {
+        if let Some(local) = self.locals.borrow().get(name) {
+            return Some(look(local));
+        }
+        let tenant = self.tenants.find(name)?;
+        let local = Local::new(
+            Rc::new(Code::new(Arc::clone(&tenant), self.grounds.clone())),
+            &tenant.version(),
+            self.tenants.is_fixed(name),
+        );
+        let found = look(&local);
+        self.locals.borrow_mut().insert(Arc::clone(&tenant.name), local);
+        Some(found)
+    }
+
+    /// Takes over what an app runs now. False: it is gone.
+    fn apply(&self, name: &str) -> bool {
+        let mut locals = self.locals.borrow_mut();
+        match (locals.get_mut(name), self.tenants.awake(name)) {
+            (None, _) => true,
+            (Some(local), Some(tenant)) => {
+                local.code.replace();
+                *local = Local::new(Rc::clone(&local.code), &tenant.version(), local.is_fixed);
+                true
+            }
+            (Some(_), None) => {
+                locals.remove(name);
+                false
+            }
+        }
+    }
+
+    /// Lets go of apps that nobody uses, in two looks: the log is closed in the first.
+    fn unload(&self, hub: &Hub, now: std::time::Instant) {
+        self.locals.borrow_mut().retain(|name, local| {
+            let idle = now.saturating_duration_since(local.code.used()) >= UNLOAD;
+            if local.is_fixed || !idle || local.code.stats().instances > 0 {
+                return true;
+            }
+            // Requests under way, sessions and sockets hold the entry.
+            let closed = hub.close_line(name);
+            !(closed && Rc::strong_count(&local.entry) == 1)
+        });
+    }
+
     fn stats(&self) -> Vec<CoreStats> {
         let stats = |(app, local): (&Arc<str>, &Local)| CoreStats {
             app: Arc::clone(app),
             calls: local.code.calls(),
-            worker: local.code.worker().stats(),
+            worker: local.code.stats(),
         };
-        self.0.borrow().iter().map(stats).collect()
+        self.locals.borrow().iter().map(stats).collect()
     }
 
     fn reap(&self, now: std::time::Instant) {
-        self.0
+        self.locals
             .borrow()
             .values()
-            .for_each(|local| _ = local.code.worker().reap(now));
+            .for_each(|local| local.code.reap(now));
+    }
+}
+
+impl Local {
+    fn new(code: Rc<Code>, version: &Version, is_fixed: bool) -> Self {
+        let entry = AppEntry {
+            name: version.manifest.name.as_str().into(),
+            settings: Arc::clone(&version.settings),
+            code: Rc::clone(&code) as Rc<dyn session::App>,
+        };
+        Self {
+            entry: Rc::new(entry),
+            web: Rc::new(version.web.clone()),
+            code,
+            is_fixed,
+        }
     }
 }
 
 /// The core that fires an app's timers: one, so that each fires once.
-fn core_of(app: &str, cores: usize) -> usize {
+pub(crate) fn core_of(app: &str, cores: usize) -> usize {
     app.bytes().fold(0, |sum: usize, byte| {
         sum.wrapping_mul(31).wrapping_add(byte.into())
     }) % cores
-}
-
-/// Fires an app's timers one after another, for as long as the core runs.
-async fn run_timers(tenant: Arc<Tenant>, registry: Rc<Registry>, hub: Hub) {
-    loop {
-        let nodes = hub.shards().nodes();
-        let is_ours = |name: &str| nodes.is_chosen(&format!("{}/{name}", tenant.name));
-        let due = tenant.timers.next(&tenant.store, is_ours).await;
-        let mut retry = TIMER_RETRY_MIN;
-        loop {
-            let Some(entry) = registry.find(&tenant.name) else {
-                return;
-            };
-            match fire(&hub, &entry, &due).await {
-                // It never ran, or nothing of it happened for a reason of ours: at least once means trying again.
-                Err(Failure::Unavailable(_)) => sleep(retry).await,
-                Ok(()) | Err(_) => break,
-            }
-            retry = (retry * 2).min(TIMER_RETRY_MAX);
-        }
-        tenant.timers.done(&tenant.store, &due).await;
-    }
 }
 
 async fn fire(hub: &Hub, entry: &Rc<AppEntry>, due: &Due) -> Result<(), Failure> {

@@ -1,5 +1,4 @@
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,19 +8,24 @@ use std::{
 
 use backplane::Backplane;
 use futures_util::future::join_all;
-use parking_lot::RwLock;
-use platform::AppDir;
-use runtime::Engine;
+use platform::{AppDir, Catalogue, Platform};
+use router::Failure;
+use runtime::{Digest, Tier};
 use session::{AppStats, Nodes, Shards};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     BuildError,
-    apps::{Tenant, Version},
+    apps::{Running, Tenant, Version},
+    book::Book,
     cluster::Joined,
-    core::{Command, CoreStats},
+    core::{Command, CoreStats, core_of},
     metrics::{AppNumbers, NodeNumbers},
     rooms::small_runtime,
+    secrets::Secrets,
+    shelf::Shelf,
+    tenants::Tenants,
+    timers::Due,
 };
 
 /// A hold on a running node, from any thread.
@@ -29,11 +33,16 @@ use crate::{
 pub struct Handle(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
-    pub(crate) engine: Engine,
+    /// What the operator calls this node.
+    pub(crate) node: String,
     pub(crate) backplane: Arc<dyn Backplane>,
     pub(crate) shards: Shards,
     pub(crate) cores: Vec<mpsc::UnboundedSender<Command>>,
-    pub(crate) tenants: RwLock<BTreeMap<Arc<str>, Arc<Tenant>>>,
+    pub(crate) tenants: Arc<Tenants>,
+    pub(crate) platform: Platform,
+    pub(crate) secrets: Secrets,
+    /// Where an app's clients find it, `{app}` in it.
+    pub(crate) url: String,
     pub(crate) ready: AtomicBool,
     /// `None`: alone.
     pub(crate) joined: Option<Joined>,
@@ -74,19 +83,43 @@ impl Handle {
             .tenant(name)
             .ok_or_else(|| ReloadError::Unknown(name.clone()))?;
         let runtime = small_runtime()?;
-        let version = runtime.block_on(Version::load(app, &self.0.engine, self.0.cores.len()))?;
-        tenant.replace(Arc::new(version));
+        let version = runtime.block_on(Version::load(app, self.shelf(), self.0.cores.len()))?;
+        tenant.replace(Running::only(version));
         self.tell_versions();
-        let mut waits = Vec::new();
-        for core in &self.0.cores {
-            let (done, wait) = oneshot::channel();
-            core.send(Command::Apply(Arc::clone(&tenant), done))
-                .map_err(|_| ReloadError::Stopped)?;
-            waits.push(wait);
+        match runtime.block_on(self.apply(&tenant.name)) {
+            true => Ok(()),
+            false => Err(ReloadError::Stopped),
         }
-        waits
-            .into_iter()
-            .try_for_each(|wait| wait.blocking_recv().map_err(|_| ReloadError::Stopped))
+    }
+
+    /// Has every core run what an app has now. False: the node is ending.
+    pub(crate) async fn apply(&self, app: &Arc<str>) -> bool {
+        let asked = self.ask_cores(|done| Command::Apply(Arc::clone(app), done));
+        join_all(asked).await.iter().all(Result::is_ok)
+    }
+
+    /// Has every core read an app's log. False: one could not.
+    pub(crate) async fn open(&self, app: &Arc<str>) -> bool {
+        let asked = self.ask_cores(|done| Command::Open(Arc::clone(app), done));
+        join_all(asked).await.into_iter().all(|opened| opened == Ok(true))
+    }
+
+    /// Runs the handler of a timer. `None`: the node is ending.
+    pub(crate) async fn fire(&self, app: &Arc<str>, due: Due) -> Option<Result<(), Failure>> {
+        let (done, wait) = oneshot::channel();
+        let core = self.0.cores.get(core_of(app, self.0.cores.len()))?;
+        core.send(Command::Fire(Arc::clone(app), due, done)).ok()?;
+        wait.await.ok()
+    }
+
+    fn ask_cores<R>(&self, command: impl Fn(oneshot::Sender<R>) -> Command) -> Vec<oneshot::Receiver<R>> {
+        let asked = self.0.cores.iter().map(|core| {
+            let (done, wait) = oneshot::channel();
+            // One that has ended does not answer.
+            _ = core.send(command(done));
+            wait
+        });
+        asked.collect()
     }
 
     pub(crate) fn readiness(&self) -> Readiness {
@@ -101,7 +134,7 @@ impl Handle {
 
     /// Puts what this node runs into its lease: others hear of it with the next renewal.
     pub(crate) fn tell_versions(&self) {
-        let apps = self.tenants();
+        let apps = self.0.tenants.fixed();
         let apps = apps
             .iter()
             .map(|tenant| (tenant.name.to_string(), tenant.digest()))
@@ -120,16 +153,70 @@ impl Handle {
         }
     }
 
+    pub(crate) fn shards(&self) -> &Shards {
+        &self.0.shards
+    }
+
     pub(crate) fn backplane(&self) -> &dyn Backplane {
         &*self.0.backplane
     }
 
-    pub(crate) fn tenant(&self, name: &str) -> Option<Arc<Tenant>> {
-        self.0.tenants.read().get(name).cloned()
+    pub(crate) fn shared_backplane(&self) -> Arc<dyn Backplane> {
+        Arc::clone(&self.0.backplane)
     }
 
-    pub(crate) fn tenants(&self) -> Vec<Arc<Tenant>> {
-        self.0.tenants.read().values().cloned().collect()
+    pub(crate) fn catalogue(&self) -> &Catalogue {
+        &self.0.tenants.catalogue
+    }
+
+    pub(crate) fn platform(&self) -> &Platform {
+        &self.0.platform
+    }
+
+    pub(crate) fn tenants(&self) -> &Tenants {
+        &self.0.tenants
+    }
+
+    pub(crate) fn shelf(&self) -> &Shelf {
+        &self.0.tenants.shelf
+    }
+
+    pub(crate) fn book(&self) -> &Book {
+        &self.0.tenants.book
+    }
+
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.0.secrets
+    }
+
+    /// An app, woken to its settings if it slept; its code sleeps on.
+    pub(crate) fn tenant(&self, name: &str) -> Option<Arc<Tenant>> {
+        self.0.tenants.find(name)
+    }
+
+    /// What of an app is in this node's memory.
+    pub(crate) async fn tier(&self, app: &str) -> &'static str {
+        let Some(entry) = self.tenants().awake(app) else {
+            let entry = self.catalogue().get(app);
+            return entry.map_or("remote", |entry| {
+                tier_name(self.shelf().tier(Digest(entry.stable.component)))
+            });
+        };
+        let answers = join_all(self.ask_cores(Command::Stats)).await;
+        let of_app = answers
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|stats| *stats.app == *app);
+        if of_app.map(|stats| stats.worker.instances).sum::<usize>() > 0 {
+            return "hot";
+        }
+        tier_name(self.shelf().tier(entry.version().digest))
+    }
+
+    /// Where an app's clients find it.
+    pub(crate) fn url(&self, app: &str) -> String {
+        self.0.url.replace("{app}", app)
     }
 
     pub(crate) async fn sessions(&self, app: &Arc<str>) -> AppStats {
@@ -138,15 +225,10 @@ impl Handle {
 
     /// What is countable, by app, over all cores.
     pub(crate) async fn numbers(&self) -> Vec<(String, AppNumbers)> {
-        let asked = self.0.cores.iter().map(|core| {
-            let (answer, wait) = oneshot::channel();
-            // A core that has ended has nothing to count.
-            _ = core.send(Command::Stats(answer));
-            wait
-        });
+        let asked = self.ask_cores(Command::Stats);
         let answers: Vec<CoreStats> = join_all(asked).await.into_iter().flatten().flatten().collect();
         let mut all = Vec::new();
-        for tenant in self.tenants() {
+        for tenant in self.0.tenants.all_awake() {
             let sessions = self.sessions(&tenant.name).await;
             let of_app = answers.iter().filter(|stats| stats.app == tenant.name);
             all.push((
@@ -181,20 +263,16 @@ impl Handle {
             tracing::warn!(%error, "the other nodes do not know that this one drains");
         }
         let mut sessions = 0;
-        for tenant in self.tenants() {
+        for tenant in self.0.tenants.all_awake() {
             sessions += self.sessions(&tenant.name).await.sessions;
         }
         let cores = self.0.cores.len() as u64;
         let pace = sessions * 1_250 / u64::try_from(within.as_millis()).unwrap_or(u64::MAX).max(1) / cores;
         let pace = u32::try_from(pace).unwrap_or(u32::MAX).max(DRAIN_PER_SECOND_MIN);
-        let asked = self.0.cores.iter().map(|core| {
-            let (done, wait) = oneshot::channel();
-            _ = core.send(Command::Drain {
-                sessions_per_second: pace,
-                within,
-                done,
-            });
-            wait
+        let asked = self.ask_cores(|done| Command::Drain {
+            sessions_per_second: pace,
+            within,
+            done,
         });
         // The hub keeps to the time itself; this is for a core that does not answer at all.
         let grace = Duration::from_secs(1);
@@ -204,5 +282,13 @@ impl Handle {
         {
             tracing::warn!("not all connections ended in time");
         }
+    }
+}
+
+fn tier_name(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Warm => "warm",
+        Tier::Cold => "cold",
+        Tier::Remote => "remote",
     }
 }

@@ -1,13 +1,18 @@
 //! Each room of the house as the configuration wants it.
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use backplane::{Backplane, Embedded};
-use platform::AppDir;
+use platform::{AppDir, SecretsKey};
 use runtime::{Engine, EngineConfig};
 use tokio::sync::Semaphore;
 use transport::{ClientBundle, TransportConfig, TrustedProxies};
 
-use crate::{BuildError, Config, ConfigError, listen};
+use crate::{BuildError, Config, ConfigError, listen, shelf::Shelf};
 
 /// Instances alive at once, of all apps: near what a Linux process can map.
 const INSTANCES_MAX: u32 = 10_000;
@@ -29,9 +34,44 @@ pub(crate) fn engine(config: &Config) -> Result<Engine, BuildError> {
     start_engine(instances, config.data.as_deref(), config.cores.get())
 }
 
-/// An engine that compiles and checks, and runs nothing.
-pub(crate) fn checking_engine() -> Result<Engine, BuildError> {
-    start_engine(1, None, 1)
+/// A shelf that compiles and checks, and keeps nothing.
+pub(crate) fn checking_shelf() -> Result<Shelf, BuildError> {
+    let engine = start_engine(1, None, 1)?;
+    Ok(Shelf::new(engine, Arc::new(Embedded::in_memory()), 0))
+}
+
+/// What secrets are sealed with: a file of the operator's, or for a node alone one made in its data folder. Nodes of a
+/// cluster that are given none refuse secrets.
+pub(crate) fn secrets_key(config: &Config) -> Result<Option<SecretsKey>, BuildError> {
+    let key = match (&config.secrets_key_file, &config.data, &config.cluster) {
+        (Some(file), ..) => SecretsKey::read(file),
+        (None, Some(data), None) => SecretsKey::read_or_make(data),
+        (None, ..) => return Ok(None),
+    };
+    let key = key.map_err(|error| ConfigError {
+        place: "secrets_key_file".to_owned(),
+        problem: error.to_string(),
+    })?;
+    Ok(Some(key))
+}
+
+/// Where bundles of files are unpacked.
+pub(crate) fn assets_dir(config: &Config) -> PathBuf {
+    let data = config.data.clone().unwrap_or_else(std::env::temp_dir);
+    data.join("assets")
+}
+
+/// Where apps' clients find them, `{app}` for the app's name.
+pub(crate) fn url(config: &Config, listen: SocketAddr) -> String {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let host = match listen.ip() {
+        ip if ip.is_unspecified() => format!("{}:{}", config.node, listen.port()),
+        _ => listen.to_string(),
+    };
+    config
+        .url
+        .clone()
+        .unwrap_or_else(|| format!("{scheme}://{host}/{{app}}/"))
 }
 
 fn start_engine(instances_max: u32, data: Option<&Path>, threads: usize) -> Result<Engine, BuildError> {

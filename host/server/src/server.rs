@@ -1,5 +1,4 @@
 use std::{
-    collections::BTreeMap,
     io,
     net::SocketAddr,
     sync::{
@@ -12,7 +11,7 @@ use std::{
 
 use backplane::Backplane;
 use futures_util::future::join_all;
-use parking_lot::RwLock;
+use platform::{Catalogue, Platform};
 use session::{Nodes, Shards};
 use tokio::{
     runtime::Runtime,
@@ -23,11 +22,17 @@ use crate::{
     BuildError, Config, Handle, Stop,
     admin::{self, Admin},
     apps::{Tenant, Version},
+    assets,
+    book::{self, Began, Book},
     cluster::{self, Joined},
+    code::{Alarm, CodeGrounds},
     core::Core,
+    follow,
     handle::Shared,
-    logs::Logs,
-    rooms,
+    restore, rooms,
+    secrets::Secrets,
+    shelf::Shelf,
+    tenants::{Grounds, Tenants},
     token::Token,
 };
 
@@ -39,6 +44,8 @@ pub struct Server {
     listen: SocketAddr,
     admin: Option<(std::net::TcpListener, SocketAddr, Arc<Admin>)>,
     drain: Duration,
+    began: Began,
+    alarmed: mpsc::UnboundedReceiver<Alarm>,
 }
 
 /// Where a node listens.
@@ -66,30 +73,31 @@ impl Server {
         // at a port where nothing is served yet.
         rooms::check_listen(config.listen)?;
         let (backplane, joined) = open(config, &runtime)?;
-        let engine = rooms::engine(config)?;
-        let mut tenants = BTreeMap::new();
+        let (tenants, began) = tenants(config, &runtime, &backplane)?;
         for dir in &dirs {
-            let version = runtime.block_on(Version::load(dir, &engine, config.cores.get()))?;
-            let logs = Arc::new(Logs::new(
-                dir.manifest.name.as_str().into(),
-                config.on_log.clone(),
-            ));
-            let tenant = runtime.block_on(Tenant::new(version, Arc::clone(&backplane), logs));
-            let tenant = Arc::new(tenant.map_err(|error| BuildError::Start(error.to_string()))?);
-            tenants.insert(Arc::clone(&tenant.name), tenant);
+            let version = runtime.block_on(Version::load(dir, &tenants.shelf, config.cores.get()))?;
+            tenants.fix(version);
         }
         let (listeners, listen) = rooms::bind(config.listen, config.cores.get())?;
-        let (nodes, peer_listeners) = meet(config, &runtime, joined.as_ref(), &tenants)?;
+        let (nodes, peer_listeners) = meet(config, &runtime, joined.as_ref(), &tenants.fixed())?;
         let (shards, inboxes) = Shards::new(config.cores.get(), nodes);
         let (commands, receivers): (Vec<_>, Vec<_>) =
             (0..config.cores.get()).map(|_| mpsc::unbounded_channel()).unzip();
         let parts = listeners.into_iter().zip(inboxes).zip(receivers).enumerate();
-        let restores = config.data.is_some() || joined.is_some();
+        let key = rooms::secrets_key(config)?;
+        let platform = Platform::new(Arc::clone(&backplane), config.ceilings.clone(), key);
+        let secrets = Secrets::new(platform.clone(), tenants.catalogue.clone());
+        let (alarms, alarmed) = mpsc::unbounded_channel();
+        let grounds = CodeGrounds {
+            shards: shards.clone(),
+            shelf: Arc::clone(&tenants.shelf),
+            secrets: secrets.clone(),
+            alarms,
+        };
         let peering = joined.as_ref().map(|joined| Arc::clone(&joined.peering));
         let mut peer_listeners = peer_listeners.into_iter();
         let cores = parts.map(|(index, ((listener, inbox), commands))| Core {
             shard: u16::try_from(index).unwrap_or(u16::MAX),
-            restores,
             shards: shards.clone(),
             inbox,
             backplane: Arc::clone(&backplane),
@@ -97,18 +105,21 @@ impl Server {
             peer_listener: peer_listeners.next(),
             peering: peering.clone(),
             transport: Arc::clone(&transport),
-            tenants: tenants.values().cloned().collect(),
+            tenants: Arc::clone(&tenants),
+            grounds: grounds.clone(),
             commands,
         });
         let cores = cores.collect();
-        let (tenants, ready) = (RwLock::new(tenants), AtomicBool::new(false));
         let handle = Handle(Arc::new(Shared {
-            engine,
+            node: config.node.clone(),
+            url: rooms::url(config, listen),
             backplane,
             shards,
             cores: commands,
             tenants,
-            ready,
+            platform,
+            secrets,
+            ready: AtomicBool::new(false),
             joined,
         }));
         let admin = bind_admin(config, &handle)?;
@@ -119,6 +130,8 @@ impl Server {
             listen,
             admin,
             drain: config.drain,
+            began,
+            alarmed,
         })
     }
 
@@ -136,6 +149,8 @@ impl Server {
             listen,
             admin,
             drain,
+            began,
+            alarmed,
         } = self;
         let ready = Ready {
             listen,
@@ -146,6 +161,7 @@ impl Server {
             let mut ended = start(cores).await?;
             let admin = admin.map(|(listener, _, admin)| tokio::spawn(admin::serve(listener, admin)));
             cluster::spawn(&handle);
+            work(&handle, began, alarmed).await;
             handle.0.ready.store(true, Ordering::Release);
             on_ready(&ready);
             tokio::select! {
@@ -166,6 +182,58 @@ impl Server {
     }
 }
 
+/// What a node does beside serving, until its runtime ends. Answers when it may serve.
+async fn work(handle: &Handle, began: Began, alarmed: mpsc::UnboundedReceiver<Alarm>) {
+    assets::bring_all(handle).await;
+    tokio::spawn(follow::follow(handle.clone()));
+    tokio::spawn(follow::hear_alarms(handle.clone(), alarmed));
+    tokio::spawn(restore::restore(handle.clone()));
+    tokio::spawn(book::run(handle.clone(), began));
+    if let Some(changes) = handle.nodes().changes() {
+        let book = Arc::clone(&handle.tenants().book);
+        tokio::spawn(async move { book.follow(changes).await });
+    }
+    tokio::spawn(sweep(handle.clone()));
+}
+
+/// Lets go of what nobody uses.
+async fn sweep(handle: Handle) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    loop {
+        let now = ticks.tick().await.into_std();
+        handle.shelf().sweep(now);
+        handle.tenants().sweep(now);
+    }
+}
+
+/// The apps that are there, and their timers, whose tasks begin later.
+fn tenants(
+    config: &Config,
+    runtime: &Runtime,
+    backplane: &Arc<dyn Backplane>,
+) -> Result<(Arc<Tenants>, Began), BuildError> {
+    let failed = |error: backplane::Error| BuildError::Start(error.to_string());
+    let engine = rooms::engine(config)?;
+    let catalogue = runtime.block_on(Catalogue::open(Arc::clone(backplane)));
+    let shelf = Shelf::new(engine, Arc::clone(backplane), config.code_bytes_max);
+    let (book, began) = Book::new(Arc::clone(backplane));
+    runtime.block_on(book.reload()).map_err(failed)?;
+    let tenants = Tenants::new(Grounds {
+        catalogue: catalogue.map_err(failed)?,
+        shelf: Arc::new(shelf),
+        book: Arc::new(book),
+        backplane: Arc::clone(backplane),
+        ceilings: config.ceilings.clone(),
+        assets: rooms::assets_dir(config),
+        cores: config.cores.get(),
+        on_log: config.on_log.clone(),
+    });
+    Ok((Arc::new(tenants), began))
+}
+
+/// How often what nobody uses is looked for.
+const SWEEP: Duration = Duration::from_secs(1);
+
 type Opened = (Arc<dyn Backplane>, Option<Joined>);
 
 /// The backplane: NATS, or this node's own.
@@ -183,15 +251,15 @@ fn meet(
     config: &Config,
     runtime: &Runtime,
     joined: Option<&Joined>,
-    tenants: &BTreeMap<Arc<str>, Arc<Tenant>>,
+    fixed: &[Arc<Tenant>],
 ) -> Result<(Nodes, Vec<std::net::TcpListener>), BuildError> {
     let (Some(cluster), Some(joined)) = (&config.cluster, joined) else {
         return Ok((Nodes::alone(), Vec::new()));
     };
     let (listeners, listen) = rooms::bind(cluster.listen, config.cores.get())?;
-    let apps = tenants
+    let apps = fixed
         .iter()
-        .map(|(name, tenant)| (name.to_string(), tenant.digest()));
+        .map(|tenant| (tenant.name.to_string(), tenant.digest()));
     let lease = cluster::take_lease(config, cluster, joined, listen, apps.collect());
     Ok((runtime.block_on(lease)?, listeners))
 }

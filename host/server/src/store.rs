@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use backplane::{Answer, Backplane, Change};
 use bytes::Bytes;
-use futures_util::{StreamExt, stream::BoxStream};
 use runtime::{CommitError, KvWrite};
 
 use crate::timers::Changed;
+
+/// Apps that have had timers are this bucket's keys.
+pub(crate) const TIMED_BUCKET: &str = "timed";
+/// What nodes tell each other of timers: an app and its [`Changed`], as JSON.
+pub(crate) const TIMERS_TOPIC: &str = "timers";
 
 /// One app's part of the backplane. Cheap to clone.
 #[derive(Clone)]
@@ -100,23 +104,22 @@ impl Store {
         self.backplane.get(&self.bucket, &timer_key(name))
     }
 
+    /// Writes down that the app has timers, or has had some.
+    pub(crate) async fn mark_timers(&self) -> Result<(), backplane::Error> {
+        let change = Change {
+            key: self.app().to_owned(),
+            value: Some(Bytes::from_static(b"1")),
+            condition: backplane::Condition::Always,
+        };
+        self.backplane.write(TIMED_BUCKET, vec![change]).await.map(drop)
+    }
+
     /// Tells other nodes of timers that were set or cancelled: at most once.
     pub(crate) async fn tell_timers(&self, changes: &[Changed]) {
-        let payload = serde_json::to_vec(changes).unwrap_or_default();
-        if let Err(error) = self.backplane.publish(&self.timers_topic(), payload.into()).await {
+        let payload = serde_json::to_vec(&(self.app(), changes)).unwrap_or_default();
+        if let Err(error) = self.backplane.publish(TIMERS_TOPIC, payload.into()).await {
             tracing::debug!(%error, "other nodes were not told of a timer");
         }
-    }
-
-    /// What other nodes tell, and this one.
-    pub(crate) async fn timers_told(&self) -> Result<BoxStream<'static, Vec<Changed>>, backplane::Error> {
-        let told = self.backplane.subscribe(&self.timers_topic()).await?;
-        let decoded = told.filter_map(async |payload| serde_json::from_slice(&payload).ok());
-        Ok(decoded.boxed())
-    }
-
-    fn timers_topic(&self) -> String {
-        format!("timers:{}", self.bucket)
     }
 
     /// Names of all timers.

@@ -1,43 +1,53 @@
-//! An app's timers: kept in its store, fired at least once, by one core of the node that their name chooses.
+//! An app's timers: kept in its store, fired at least once, by the node that their name chooses.
 //!
-//! Every node has all of them in its queue; the store is right where a queue differs.
+//! Every node has all of them in its queue; the store is right where a queue differs. Which apps have any is `book`'s.
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use backplane::Condition;
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::StreamExt;
 use parking_lot::Mutex;
 use runtime::{CommitError, TimerChange};
 use tokio::{
-    sync::{Notify, watch},
-    time::{Instant, sleep, sleep_until},
+    sync::{Notify, mpsc},
+    time::sleep,
 };
 
 use crate::{logs::now_ms, store::Store};
 
-/// The timers of one app, in memory in the order of their times. Shared by the app's cores.
+/// The timers of one app, in memory in the order of their times. Shared by the node's cores.
 pub(crate) struct Timers {
+    app: Arc<str>,
     /// Held while a commit that changes timers is stored and then taken over here, so that both happen in one order.
     gate: tokio::sync::Mutex<()>,
     queue: Mutex<Queue>,
     /// Told when something became due earlier than all before.
     changed: Notify,
+    /// Told the app's name when there is something in the queue and nobody fires it.
+    began: mpsc::UnboundedSender<Arc<str>>,
+    /// The store knows that this app has had timers.
+    is_marked: AtomicBool,
 }
 
 #[derive(Default)]
 struct Queue {
     by_time: BTreeSet<(u64, Arc<str>)>,
     by_name: HashMap<Arc<str>, u64>,
+    /// Somebody waits in [`Timers::next`], or will.
+    runs: bool,
 }
 
 /// A timer that was set, and when it is due, or cancelled.
 pub(crate) type Changed = (Arc<str>, Option<u64>);
 
 /// A timer that is due.
+#[derive(Clone)]
 pub(crate) struct Due {
     pub(crate) name: Arc<str>,
     pub(crate) payload: Bytes,
@@ -49,17 +59,18 @@ const NAME_BYTES_MAX: usize = 256;
 const PAYLOAD_BYTES_MAX: usize = 16 * 1024;
 /// Between two tries to read what cannot be read now.
 const RETRY: Duration = Duration::from_secs(1);
-/// Between two readings of all timers, where other nodes may have set some unheard.
-const RELOAD: Duration = Duration::from_mins(1);
 
 impl Timers {
-    /// Reads the timers that an earlier process left.
-    pub(crate) async fn load(store: &Store) -> Result<Self, backplane::Error> {
-        Ok(Self {
+    /// None yet: see [`Self::reload`]. `began` hears of the app whenever [`Self::next`] is to be called.
+    pub(crate) fn new(app: Arc<str>, began: mpsc::UnboundedSender<Arc<str>>) -> Self {
+        Self {
+            app,
             gate: tokio::sync::Mutex::default(),
-            queue: Mutex::new(Queue::load(store).await?),
+            queue: Mutex::default(),
             changed: Notify::new(),
-        })
+            began,
+            is_marked: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -80,6 +91,7 @@ impl Timers {
         let _gate = self.gate.lock().await;
         let last = last_of_each(timers)?;
         self.check_room(&last, timers_max)?;
+        self.mark(store, &last).await?;
         let now = now_ms();
         let mut queued = Vec::with_capacity(last.len());
         for change in last {
@@ -113,50 +125,51 @@ impl Timers {
                 None => queue.remove(name),
             }
         }
-        drop(queue);
-        self.changed.notify_one();
+        self.wake(&mut queue);
     }
 
     /// Reads all timers anew: another node's may have become this one's to fire.
     pub(crate) async fn reload(&self, store: &Store) -> Result<(), backplane::Error> {
         let _gate = self.gate.lock().await;
-        let queue = Queue::load(store).await?;
-        *self.queue.lock() = queue;
-        self.changed.notify_one();
+        let loaded = Queue::load(store).await?;
+        let mut queue = self.queue.lock();
+        *queue = Queue {
+            runs: queue.runs,
+            ..loaded
+        };
+        self.wake(&mut queue);
         Ok(())
     }
 
-    /// Hears of timers that other nodes set, and reads all of them anew when nodes come or go, and now and then, since
-    /// what is told may be lost. Ends with `changes`.
-    pub(crate) async fn follow(&self, store: &Store, mut changes: watch::Receiver<u64>) {
-        let mut told = loop {
-            match store.timers_told().await {
-                Ok(told) => break told,
-                Err(error) => {
-                    tracing::warn!(app = store.app(), %error, "other nodes' timers are not heard of; trying again");
-                }
-            }
-            sleep(RETRY).await;
-        };
-        // A time, not a pause: each word from another node would begin a pause anew, and a busy app's never end.
-        let mut due = Instant::now() + RELOAD;
-        loop {
-            tokio::select! {
-                Some(changed) = told.next() => {
-                    self.take_in(&changed);
-                    continue;
-                }
-                changed = changes.changed() => if changed.is_err() { return },
-                () = sleep_until(due) => {}
-            }
-            due = match self.reload(store).await {
-                Ok(()) => Instant::now() + RELOAD,
-                Err(error) => {
-                    tracing::warn!(app = store.app(), %error, "timers cannot be read now");
-                    Instant::now() + RETRY
-                }
-            };
+    /// The app is gone, with what it kept.
+    pub(crate) fn clear(&self) {
+        let mut queue = self.queue.lock();
+        (queue.by_time, queue.by_name) = (BTreeSet::new(), HashMap::new());
+        self.wake(&mut queue);
+    }
+
+    fn wake(&self, queue: &mut Queue) {
+        if queue.runs {
+            self.changed.notify_one();
+        } else if !queue.by_time.is_empty() {
+            queue.runs = true;
+            // Where the node is ending, nothing is fired any more.
+            _ = self.began.send(Arc::clone(&self.app));
         }
+    }
+
+    /// Before an app's first timer: the next process looks for timers where it is told that there may be some.
+    async fn mark(&self, store: &Store, changes: &[TimerChange]) -> Result<(), CommitError> {
+        let sets = changes
+            .iter()
+            .any(|change| matches!(change, TimerChange::Set { .. }));
+        if !sets || self.is_marked.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let marked = store.mark_timers().await;
+        marked.map_err(|error| CommitError::Failed(error.to_string()))?;
+        self.is_marked.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     fn check_room(&self, changes: &[TimerChange], timers_max: usize) -> Result<(), CommitError> {
@@ -178,14 +191,12 @@ impl Timers {
         Ok(())
     }
 
-    /// Waits for the next timer that is due and for this node to fire, by its name. One caller at a time. Dropping the
-    /// future loses nothing.
-    pub(crate) async fn next(&self, store: &Store, is_ours: impl Fn(&str) -> bool) -> Due {
+    /// Waits for the next timer that is due and for this node to fire, by its name. One caller at a time, who was told that
+    /// there are some. `None`: there are none left, and somebody will be told when there are again.
+    pub(crate) async fn next(&self, store: &Store, is_ours: impl Fn(&str) -> bool) -> Option<Due> {
         loop {
-            let first = self.queue.lock().by_time.first().cloned();
-            let Some((due_ms, name)) = first else {
-                self.changed.notified().await;
-                continue;
+            let Some((due_ms, name)) = self.queue.lock().first() else {
+                return None;
             };
             let wait = due_ms.saturating_sub(now_ms());
             if wait > 0 {
@@ -204,7 +215,7 @@ impl Timers {
             match store.timer(&name).await {
                 Ok(value) => {
                     if let Some(due) = self.check(&name, value) {
-                        return due;
+                        return Some(due);
                     }
                 }
                 Err(error) => {
@@ -259,6 +270,13 @@ impl Queue {
             }
         }
         Ok(queue)
+    }
+
+    /// The first one due. Nobody runs it where there is none.
+    fn first(&mut self) -> Option<(u64, Arc<str>)> {
+        let first = self.by_time.first().cloned();
+        self.runs = first.is_some();
+        first
     }
 
     fn set(&mut self, name: Arc<str>, due_ms: u64) {

@@ -123,8 +123,7 @@ impl Hub {
         // Calls for no socket cannot ask: the runtime refuses that.
         let Some(key) = key else { return numbered };
         for (index, token, timeout) in sorted.requests.drain(..) {
-            let (own, mut others) = (nodes.own(), nodes.others());
-            others.retain(|node| node.runs(app));
+            let (own, others) = (nodes.own(), nodes.running(app));
             let request = self.with(|state, _| state.expect_reports(key, token, own, &others));
             if let Some(Action::EmitWithAcks { reply_to, .. }) =
                 sorted.entries.get_mut(index).map(|entry| &mut entry.action)

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use crate::{
     AppEntry, Hub,
     commit::volatile_topic,
-    line::Log,
+    line::{Log, Running},
     record::Progress,
     session::Dialect,
     socket::{Phase, Socket},
@@ -163,7 +163,10 @@ impl Hub {
                 Ok(opened) => _ = opened.await,
             }
         }
-        let opened = self.open_log(app).await;
+        let opened = match self.mark_home(&app.name).await {
+            Ok(()) => self.open_log(app).await,
+            Err(error) => Err(error),
+        };
         let log = match &opened {
             Ok(start) => Log::Open {
                 epoch: start.epoch,
@@ -174,6 +177,9 @@ impl Hub {
         self.with(|state, _| {
             let line = state.line(&app.name);
             line.stats.log_offset = line.position().1;
+            if opened.is_err() {
+                line.tasks.clear();
+            }
             if let Log::Opening(waiting) = std::mem::replace(&mut line.log, log) {
                 waiting.into_iter().for_each(|waiting| _ = waiting.send(()));
             }
@@ -182,7 +188,8 @@ impl Hub {
         self.0.shards.line_opened(&app.name);
         if app.settings.recovery.is_some() {
             if self.0.shards.nodes().is_cluster() {
-                tokio::task::spawn_local(self.clone().keep_adopting(app.clone()));
+                let adopting = tokio::task::spawn_local(self.clone().keep_adopting(app.clone()));
+                self.keep_with_line(&app.name, adopting);
             } else {
                 self.adopt(app, start.epoch).await?;
             }
@@ -198,18 +205,24 @@ impl Hub {
         let mut volatile = self.0.backplane.subscribe(&volatile_topic(&app.name)).await?;
         let mut tail = self.0.backplane.tail(&app.name).await?;
         let (hub, name) = (self.clone(), app.name.clone());
-        tokio::task::spawn_local(async move {
+        let following = tokio::task::spawn_local(async move {
             while let Some((position, step)) = tail.steps.next().await {
                 hub.with(|state, now| state.follow(&name, position, &step, now));
             }
         });
+        self.keep_with_line(&app.name, following);
         let (hub, name) = (self.clone(), app.name.clone());
-        tokio::task::spawn_local(async move {
+        let hearing = tokio::task::spawn_local(async move {
             while let Some(payload) = volatile.next().await {
                 hub.receive_volatile(&name, &payload);
             }
         });
+        self.keep_with_line(&app.name, hearing);
         Ok(tail.start)
+    }
+
+    fn keep_with_line(&self, app: &Arc<str>, task: tokio::task::JoinHandle<()>) {
+        self.with(|state, _| state.line(app).tasks.push(Running(task)));
     }
 }
 

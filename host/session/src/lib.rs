@@ -9,12 +9,14 @@
 mod adopt;
 mod app;
 mod call;
+mod close;
 mod collect;
 mod commit;
 mod connect;
 mod deliver;
 mod drain;
 mod due;
+mod homes;
 mod hub;
 mod ids;
 mod leave;
@@ -42,6 +44,7 @@ mod token;
 
 pub use app::{App, AppEntry, AppSettings, Apps, RecoverySettings};
 pub use engineio::Refusal;
+pub use homes::LeftBehind;
 pub use hub::Hub;
 pub use nodes::{Node, Nodes, Unreachable, Wire};
 pub use outbox::Outgoing;

@@ -3,11 +3,11 @@ use std::collections::BTreeMap;
 
 use router::{Epoch, Membership};
 use socketio::EventData;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::state::{AppStats, SocketKey};
 
-/// One app's line on this core: made when its first session opens, kept for good (an idle one is a few empty maps).
+/// One app's line on this core: made when its first session opens, let go by [`crate::Hub::close_line`].
 #[derive(Default)]
 pub(crate) struct Line {
     pub(crate) members: Membership<SocketKey>,
@@ -19,6 +19,17 @@ pub(crate) struct Line {
     /// Recoveries that wait until the log has been read up to an offset.
     pub(crate) reaching: Vec<(u64, oneshot::Sender<()>)>,
     pub(crate) stats: AppStats,
+    /// What reads the log and takes sockets in; ends with the line.
+    pub(crate) tasks: Vec<Running>,
+}
+
+/// A task that is ended when this is dropped.
+pub(crate) struct Running(pub(crate) JoinHandle<()>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Whether the app's log is being read here.

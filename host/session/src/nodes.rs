@@ -32,19 +32,18 @@ pub struct Node {
     pub name: String,
     /// Host and port of its listener for other nodes.
     pub address: String,
-    /// Which version of each app it runs: name and digest of the component.
+    /// Which version it runs of apps that it has from folders: name and digest of the component.
     pub apps: BTreeMap<String, String>,
+    /// How many changes of the apps that are the cluster's it has taken in. `None`: it has not said yet.
+    #[serde(default)]
+    pub catalogue: Option<u64>,
+    /// Some of the apps that it cannot run as the catalogue has them, and why.
+    #[serde(default)]
+    pub failed: BTreeMap<String, String>,
     /// Takes no new sessions.
     pub draining: bool,
     /// Has left: kept for as long as it takes all others to see it.
     pub gone: bool,
-}
-
-impl Node {
-    /// Whether it may have sockets of an app. One that has not said yet what it runs may.
-    pub(crate) fn runs(&self, app: &str) -> bool {
-        self.apps.is_empty() || self.apps.contains_key(app)
-    }
 }
 
 /// Asks other nodes. Implemented over their listeners; by simulations with channels.
@@ -124,6 +123,8 @@ impl Nodes {
             name: String::new(),
             address: String::new(),
             apps: BTreeMap::new(),
+            catalogue: None,
+            failed: BTreeMap::new(),
             draining: false,
             gone: false,
         };
@@ -189,6 +190,16 @@ impl Nodes {
             .map(|seen| seen.node.clone())
             .collect();
         others.sort_unstable_by_key(|node| node.incarnation);
+        others
+    }
+
+    /// Those of them that may have sockets of an app: all, unless it is from a folder; then those that have it, too, and
+    /// those that have not said yet what they have.
+    pub(crate) fn running(&self, app: &str) -> Vec<Arc<Node>> {
+        let mut others = self.others();
+        if self.0.own.lock().apps.contains_key(app) {
+            others.retain(|node| node.apps.is_empty() || node.apps.contains_key(app));
+        }
         others
     }
 

@@ -32,11 +32,8 @@ impl Hub {
         if !self.with(|state, _| state.draining) {
             return Place::Here;
         }
-        let others = self.0.shards.nodes().others();
-        let open: Vec<_> = others
-            .into_iter()
-            .filter(|node| !node.draining && node.runs(app))
-            .collect();
+        let mut open = self.0.shards.nodes().running(app);
+        open.retain(|node| !node.draining);
         let any = u64::from_le_bytes(ids::random()) as usize;
         let chosen = any.checked_rem(open.len()).and_then(|index| open.get(index));
         chosen.map_or(Place::Here, |node| Place::Node(node.clone()))

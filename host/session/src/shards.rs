@@ -1,4 +1,7 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use futures_util::future::{LocalBoxFuture, join_all};
@@ -20,6 +23,8 @@ pub struct Shards {
     nodes: Nodes,
     /// How many cores follow an app's log: the others have none of its sockets.
     lines: Arc<Mutex<HashMap<Arc<str>, usize>>>,
+    /// Apps of which this process has said that it may have sockets.
+    marked: Arc<Mutex<HashSet<Arc<str>>>>,
 }
 
 /// One socket, as other code may know it.
@@ -71,6 +76,7 @@ impl Shards {
                 inboxes: inboxes.into(),
                 nodes,
                 lines: Arc::default(),
+                marked: Arc::default(),
             },
             receivers,
         )
@@ -83,6 +89,25 @@ impl Shards {
     /// One more core follows an app's log.
     pub(crate) fn line_opened(&self, app: &Arc<str>) {
         *self.lines.lock().entry(app.clone()).or_default() += 1;
+    }
+
+    /// A core follows an app's log no longer.
+    pub(crate) fn line_closed(&self, app: &str) {
+        let mut lines = self.lines.lock();
+        if let Some(open) = lines.get_mut(app) {
+            *open -= 1;
+            if *open == 0 {
+                lines.remove(app);
+            }
+        }
+    }
+
+    pub(crate) fn is_marked(&self, app: &str) -> bool {
+        self.marked.lock().contains(app)
+    }
+
+    pub(crate) fn mark(&self, app: &Arc<str>) {
+        self.marked.lock().insert(app.clone());
     }
 
     pub(crate) fn lines_open(&self, app: &str) -> usize {

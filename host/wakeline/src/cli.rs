@@ -103,6 +103,15 @@ pub(crate) struct Serve {
     /// How long clients may take to move elsewhere after SIGTERM [default: 25000]
     #[arg(long, value_name = "MS")]
     drain_ms: Option<String>,
+    /// Where apps' clients find them, {app} for the name [default: LISTEN/{app}/]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// What apps' secrets are sealed with, the same on all nodes [default: made in the data folder]
+    #[arg(long, value_name = "FILE")]
+    secrets_key_file: Option<String>,
+    /// Machine code of apps that is kept in memory [default: 1073741824]
+    #[arg(long, value_name = "BYTES")]
+    code_bytes: Option<String>,
     /// More settings, and [ceilings] over what apps may ask for, in TOML
     #[arg(long, value_name = "FILE", env = "WAKELINE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
@@ -130,6 +139,9 @@ impl Strings for Serve {
             "cores" => self.cores.clone(),
             "connections" => self.connections.clone(),
             "drain_ms" => self.drain_ms.clone(),
+            "url" => self.url.clone(),
+            "secrets_key_file" => self.secrets_key_file.clone(),
+            "code_bytes" => self.code_bytes.clone(),
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 use std::{
     path::PathBuf,
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -49,7 +50,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
         begun.elapsed().as_secs_f64() * 1e3
     );
     let digest = component.digest();
-    let worker = Worker::new(component, Arc::new(Nothing), Limits::default());
+    let worker = Worker::new(Rc::new(component), Arc::new(Nothing), Limits::default());
     let (soon, later) = (Instant::now(), Instant::now() + Duration::from_secs(3600));
 
     let mut hot = Vec::new();
@@ -75,7 +76,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
         let component = engine
             .load(digest)
             .context("the compile cache lost the component")?;
-        let worker = Worker::new(component, Arc::new(Nothing), Limits::default());
+        let worker = Worker::new(Rc::new(component), Arc::new(Nothing), Limits::default());
         worker.call(echo()?).await?;
         cold.push(begun.elapsed());
     }

@@ -8,6 +8,8 @@ fn node(incarnation: u64) -> Node {
         name: format!("node-{incarnation}"),
         address: String::new(),
         apps: std::collections::BTreeMap::new(),
+        catalogue: None,
+        failed: std::collections::BTreeMap::new(),
         draining: false,
         gone: false,
     }

@@ -21,6 +21,8 @@ fn node(name: &str) -> Node {
         name: name.into(),
         address: String::new(),
         apps: BTreeMap::new(),
+        catalogue: None,
+        failed: std::collections::BTreeMap::new(),
         draining: false,
         gone: false,
     }

@@ -77,6 +77,8 @@ impl Member {
                 name: format!("node-{index}"),
                 address,
                 apps: BTreeMap::new(),
+                catalogue: None,
+                failed: BTreeMap::new(),
                 draining: false,
                 gone: false,
             };

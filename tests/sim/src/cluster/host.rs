@@ -187,6 +187,8 @@ async fn serve(
         name: plan.name,
         address: String::new(),
         apps: std::collections::BTreeMap::new(),
+        catalogue: None,
+        failed: std::collections::BTreeMap::new(),
         draining: false,
         gone: false,
     };

@@ -1,0 +1,115 @@
+//! What an app's code reaches outside of itself, behind what the runtime asks for.
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use router::Target;
+use runtime::{Commit, CommitError, Host, LogLevel, Page, SocketInfo};
+use session::Shards;
+
+use crate::{
+    apps::{Tenant, Version},
+    code::merged,
+    logs::Origin,
+    store::Store,
+};
+
+/// What the app's code reaches outside of itself.
+pub(crate) struct AppHost {
+    pub(crate) tenant: Arc<Tenant>,
+    pub(crate) version: Arc<Version>,
+    pub(crate) shards: Shards,
+}
+
+impl Host for AppHost {
+    fn kv_get<'a>(
+        &'a self,
+        bucket: &'a str,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<Option<(Bytes, u64)>, String>> {
+        Box::pin(self.tenant.store.get(bucket, key))
+    }
+
+    fn kv_keys<'a>(
+        &'a self,
+        bucket: &'a str,
+        after: Option<&'a str>,
+        keys_max: usize,
+    ) -> BoxFuture<'a, Result<Vec<String>, String>> {
+        Box::pin(self.tenant.store.keys(bucket, after, keys_max))
+    }
+
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), CommitError>> {
+        Box::pin(async move {
+            let tenant = &self.tenant;
+            let timers_max = self.version.manifest.limits.timers;
+            let changes = Store::kv_changes(commit.kv)?;
+            tenant
+                .timers
+                .commit(&tenant.store, changes, commit.timers, timers_max)
+                .await
+        })
+    }
+
+    fn fetch_sockets(&self, target: Target, cursor: Option<String>) -> BoxFuture<'_, Result<Page, String>> {
+        Box::pin(async move {
+            let page = self
+                .shards
+                .fetch_sockets(Arc::clone(&self.tenant.name), target, cursor)
+                .await;
+            let info = |socket: session::SocketInfo| SocketInfo {
+                id: socket.id,
+                rooms: socket.rooms,
+                state: socket.state,
+            };
+            Ok(Page {
+                sockets: page.sockets.into_iter().map(info).collect(),
+                cursor: page.cursor,
+                partial: page.partial,
+            })
+        })
+    }
+
+    fn log(&self, level: LogLevel, context: &str, message: &str, socket: Option<&str>) {
+        self.tenant
+            .logs
+            .push(Origin::Guest, level, context, message, socket);
+    }
+
+    fn config(&self) -> Arc<BTreeMap<String, String>> {
+        merged(&self.version.config, self.tenant.secrets().as_ref())
+    }
+
+    fn http_allowed(&self, authority: &str) -> bool {
+        self.version
+            .manifest
+            .http
+            .allow
+            .iter()
+            .any(|entry| allows(entry, authority))
+    }
+
+    fn http_private_allowed(&self) -> bool {
+        self.version.manifest.http.allow_private
+    }
+}
+
+/// `entry` is the manifest's: `host`, `host:port` or `*.host`; `authority` has a port.
+pub(crate) fn allows(entry: &str, authority: &str) -> bool {
+    let Some((host, port)) = authority.rsplit_once(':') else {
+        return false;
+    };
+    let (wanted, ports) = match entry.rsplit_once(':') {
+        Some((wanted, wanted_port)) if !wanted_port.ends_with(']') => (wanted, Some(wanted_port)),
+        _ => (entry, None),
+    };
+    let port_allowed = ports.map_or(matches!(port, "80" | "443"), |ports| ports == port);
+    let host_allowed = match wanted.strip_prefix("*.") {
+        // One label or more, never the domain itself.
+        Some(domain) => host
+            .strip_suffix(domain)
+            .is_some_and(|labels| labels.len() > 1 && labels.ends_with('.')),
+        None => wanted == host,
+    };
+    port_allowed && host_allowed
+}
