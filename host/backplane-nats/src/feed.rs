@@ -64,7 +64,10 @@ impl Feed {
         start: DeliverPolicy,
         filter: String,
     ) -> Result<Self, FeedError> {
-        hedged(|| Self::open_once(context, stream, start, filter.clone())).await
+        hedged(OVERDUE, || {
+            Self::open_once(context, stream, start, filter.clone())
+        })
+        .await
     }
 
     async fn open_once(
@@ -179,5 +182,7 @@ pub(crate) fn age(published_unix_ns: i128) -> Duration {
     Duration::from_nanos(u64::try_from(age).unwrap_or(u64::MAX))
 }
 
+/// Shorter than for what a leader only has to look up: one time in three another has to be asked for.
+const OVERDUE: Duration = Duration::from_millis(250);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);

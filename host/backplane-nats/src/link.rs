@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use crate::{
-    hedge::hedged,
+    hedge::{OVERDUE, hedged},
     names::Names,
     stats::{Counters, count},
     streams::{Streams, is_missing_answer},
@@ -197,7 +197,7 @@ impl Link {
                 }
             }
         };
-        self.persevere(|| hedged(attempt)).await
+        self.persevere(|| hedged(OVERDUE, attempt)).await
     }
 
     /// The subjects that match `filter` and have messages, as the stream's leader has them: at most 100,000.
@@ -219,7 +219,7 @@ impl Link {
                 }
             }
         };
-        self.persevere(|| hedged(attempt)).await
+        self.persevere(|| hedged(OVERDUE, attempt)).await
     }
 
     /// What only reads, tried again until it works or [`DEADLINE`] has passed.

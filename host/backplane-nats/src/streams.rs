@@ -13,7 +13,12 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{ConnectError, NatsConfig, connect::REQUEST_TIMEOUT, hedge::hedged, names::Names};
+use crate::{
+    ConnectError, NatsConfig,
+    connect::REQUEST_TIMEOUT,
+    hedge::{OVERDUE, hedged},
+    names::Names,
+};
 
 /// What the streams are to be, and their making: at the start, and again where one is gone.
 pub(crate) struct Streams {
@@ -159,7 +164,7 @@ impl Streams {
     /// A log's stream, made again if it is gone.
     pub(crate) async fn log_info(&self, context: &Context, partition: u16) -> Result<Info, Error> {
         let unavailable = |cause: String| Error::Unavailable(cause);
-        match hedged(|| context.get_stream(self.names.log_stream(partition))).await {
+        match hedged(OVERDUE, || context.get_stream(self.names.log_stream(partition))).await {
             Ok(stream) => Ok(stream.cached_info().clone()),
             Err(error) if is_missing(&error.kind()) => {
                 tracing::error!(partition, "nats: a log's stream is gone; making it anew");

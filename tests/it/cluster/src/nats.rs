@@ -1,5 +1,11 @@
 //! nats-server with JetStream: one, or a cluster of them.
-use std::{fmt::Write as _, fs, path::Path, process::Command, time::Duration};
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -22,6 +28,8 @@ pub struct NatsServer {
     /// `127.0.0.1:PORT`, for clients.
     pub address: String,
     monitor: String,
+    /// Its streams.
+    store: PathBuf,
     pub process: Process,
 }
 
@@ -115,9 +123,18 @@ impl NatsServer {
         Ok(Self {
             process: Process::start(&name, "nats-server", arguments, directory)?,
             name,
+            store,
             address: format!("127.0.0.1:{port}"),
             monitor: format!("127.0.0.1:{monitor}"),
         })
+    }
+
+    /// Kills it, and starts it again with an empty disk.
+    pub fn start_anew(&mut self) -> Result<()> {
+        self.process.kill();
+        fs::remove_dir_all(&self.store)?;
+        self.process.start_again()?;
+        self.wait_until_ready()
     }
 
     /// Until its JetStream is up to date.

@@ -59,6 +59,65 @@ fn p6_a_node_without_nats_says_so_and_waits_for_it() {
     late.drain().unwrap();
 }
 
+/// It kept its streams in memory, or its disk is another: nobody has to be restarted.
+#[test]
+fn p6_nodes_outlive_a_nats_that_lost_everything() {
+    let _alone = alone();
+    let app = AppDir::probe("");
+    let mut cluster = small("nats-anew", 2, &app);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let nodes = [cluster.nodes[0].address.clone(), cluster.nodes[1].address.clone()];
+    let memory = runtime.block_on(async {
+        let mut ears = gather(&nodes).await;
+        for number in 0..20 {
+            say_to_all(&mut ears, number).await;
+        }
+        ears.pop().unwrap().memory
+    });
+    cluster.nats.servers[0].start_anew().unwrap();
+    for node in &mut cluster.nodes {
+        // Its lease is gone at first, and with it the other's.
+        node.wait_until_ready()
+            .unwrap_or_else(|error| panic!("{error:#}"));
+        node.wait_for_nodes(2).unwrap();
+    }
+    runtime.block_on(async {
+        let back = Light::open(&nodes[0], "/probe/socket.io/", Some(memory.clone()))
+            .await
+            .unwrap();
+        assert!(!back.recovered, "what it missed is nowhere");
+        assert_ne!(back.memory.sid, memory.sid);
+        let mut ears = gather(&nodes).await;
+        say_to_all(&mut ears, 20).await;
+    });
+}
+
+/// One on each node, in the hall.
+async fn gather(nodes: &[String]) -> Vec<Light> {
+    let mut ears = Vec::new();
+    for node in nodes {
+        let mut ear = Light::open(node, "/probe/socket.io/", None).await.unwrap();
+        ear.call(r#"["join","hall"]"#).await.unwrap();
+        ears.push(ear);
+    }
+    ears
+}
+
+async fn say_to_all(ears: &mut [Light], number: u64) {
+    let said = ears[0]
+        .call(&format!(r#"["tell","hall",{number}]"#))
+        .await
+        .unwrap();
+    assert_eq!(said, "[]");
+    for ear in ears {
+        timeout(PATIENCE, ear.hear()).await.unwrap().unwrap();
+        assert_eq!(std::mem::take(&mut ear.heard), [number]);
+    }
+}
+
 /// What a first `docker compose up` is.
 #[test]
 fn three_nodes_start_at_once_on_empty_nats_servers() {
@@ -91,14 +150,8 @@ fn any_nats_client_emits_by_publishing_json() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let mut ears = Vec::new();
-        for node in &cluster.nodes {
-            let mut ear = Light::open(&node.address, "/probe/socket.io/", None)
-                .await
-                .unwrap();
-            ear.call(r#"["join","hall"]"#).await.unwrap();
-            ears.push(ear);
-        }
+        let nodes = [cluster.nodes[0].address.clone(), cluster.nodes[1].address.clone()];
+        let mut ears = gather(&nodes).await;
         let body = r#"{"event":"msg","args":[7],"rooms":["hall"]}"#;
         let answer = publish(&cluster.nats.servers[0].address, "wakeline.emit.probe", body);
         assert!(answer.contains("\"position\""), "{answer}");
