@@ -44,6 +44,8 @@ pub struct SocketView {
     pub rooms: Arc<[Room]>,
     /// At most 16 KiB.
     pub state: Bytes,
+    /// The version of the app that wrote it, as [`Effect::StateVersion`] said; 0 if none did.
+    pub state_version: u32,
 }
 
 /// What is known of a client when it joins a namespace.
@@ -137,6 +139,8 @@ pub enum Effect {
     },
     /// Replaces the state of the call's own socket.
     SetState(Bytes),
+    /// Which version of the app the state of the call's own socket is of: for the server to say, after `SetState`.
+    StateVersion(u32),
     /// Leaves the namespace (a DISCONNECT packet), or closes the whole connection.
     Disconnect {
         target: Target,

@@ -18,6 +18,7 @@ use crate::{
     apps::{Tenant, Version},
     logs::Origin,
     metrics::{Calls, Kind},
+    migrate,
     secrets::Secrets,
     shelf::{Shelf, ShelfError},
 };
@@ -178,7 +179,7 @@ impl Inner {
         let started = Instant::now();
         self.used.set(started);
         let Runner { version, worker } = self.runner(socket.as_deref());
-        let outcome = worker.call(call).await;
+        let outcome = migrate::call(&worker, version.number, call).await;
         self.calls.borrow_mut().record(kind, &outcome, started.elapsed());
         if let Err(failure) = &outcome {
             self.log(kind, failure, socket.as_deref());

@@ -18,6 +18,7 @@ mod layers;
 mod listen;
 mod logs;
 mod metrics;
+mod migrate;
 mod restore;
 mod rooms;
 mod secrets;

@@ -26,6 +26,7 @@ struct Sorted {
     /// Of the call's own socket, when nothing of the call needs the log.
     joins: Vec<(bool, router::Room)>,
     state: Option<bytes::Bytes>,
+    state_version: Option<u32>,
 }
 
 impl Hub {
@@ -55,7 +56,7 @@ impl Hub {
             self.emit_volatile(app, sorted.volatile).await;
             return Ok(());
         };
-        if !sorted.joins.is_empty() || sorted.state.is_some() {
+        if !sorted.joins.is_empty() || sorted.state.is_some() || sorted.state_version.is_some() {
             self.with(|state, _| change_own(state, key, app, &mut sorted));
             self.save(key).await;
         }
@@ -194,6 +195,7 @@ fn sort(state: &mut State, key: SocketKey, effects: Vec<Effect>) -> Option<(Arc<
                 }
             }
             Effect::SetState(bytes) => sorted.state = Some(bytes),
+            Effect::StateVersion(version) => sorted.state_version = Some(version),
             Effect::Join { target, rooms } if !logged && is_own(socket, &target) => {
                 sorted.joins.extend(rooms.into_iter().map(|room| (true, room)));
             }
@@ -272,7 +274,7 @@ impl Sorted {
                 )
             }
             // Only a call for a socket has an event to answer or a state to set.
-            Effect::Ack { .. } | Effect::SetState(_) => return,
+            Effect::Ack { .. } | Effect::SetState(_) | Effect::StateVersion(_) => return,
         };
         self.entries.push(Delivery { target, action });
     }
@@ -283,7 +285,7 @@ fn needs_log(socket: &Socket, effect: &Effect) -> bool {
         Effect::Emit { volatile, .. } => !volatile,
         Effect::EmitWithAck { .. } | Effect::EmitWithAcks { .. } | Effect::Disconnect { .. } => true,
         Effect::Join { target, .. } | Effect::Leave { target, .. } => !is_own(socket, target),
-        Effect::Ack { .. } | Effect::SetState(_) => false,
+        Effect::Ack { .. } | Effect::SetState(_) | Effect::StateVersion(_) => false,
     }
 }
 
@@ -303,7 +305,11 @@ fn change_own(state: &mut State, key: SocketKey, app: &Arc<str>, sorted: &mut So
             state.leave(key, &room, processed);
         }
     }
-    if let (Some(bytes), Some(socket)) = (sorted.state.take(), state.sockets.get_mut(key)) {
+    let Some(socket) = state.sockets.get_mut(key) else { return };
+    if let Some(bytes) = sorted.state.take() {
         socket.state = bytes;
+    }
+    if let Some(version) = sorted.state_version.take() {
+        socket.state_version = version;
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Record {
     pub(crate) secret: Secret,
     pub(crate) stays: Stays,
     pub(crate) state: Bytes,
+    /// The version of the app that wrote it.
+    pub(crate) state_version: u32,
     pub(crate) progress: Progress,
     /// Key of the token that stands for it, if its client showed one.
     pub(crate) token: Option<Arc<str>>,
@@ -141,7 +143,7 @@ pub(crate) fn bucket(app: &str) -> String {
 }
 
 /// First byte of a stored record.
-const FORMAT: u8 = 4;
+const FORMAT: u8 = 5;
 
 #[cfg(test)]
 mod tests;

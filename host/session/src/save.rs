@@ -147,6 +147,7 @@ impl Socket {
             secret: self.secret,
             stays: self.stays.clone(),
             state: self.state.clone(),
+            state_version: self.state_version,
             progress: self.progress,
             token: self.token.clone(),
         }

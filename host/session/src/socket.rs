@@ -21,6 +21,8 @@ pub(crate) struct Socket {
     pub(crate) secret: Secret,
     pub(crate) stays: Stays,
     pub(crate) state: Bytes,
+    /// The version of the app that wrote it.
+    pub(crate) state_version: u32,
     pub(crate) phase: Phase,
     pub(crate) progress: Progress,
     /// `progress.sent` when its client was last pinged, and where the log stood then.
@@ -115,6 +117,7 @@ impl Socket {
             secret: crate::ids::new_secret(),
             stays: Stays::default(),
             state: Bytes::new(),
+            state_version: 0,
             phase: Phase::Connecting { session },
             pinged: (progress.confirmed, progress.quiet),
             token: None,
@@ -140,6 +143,7 @@ impl Socket {
             secret: record.secret,
             stays: record.stays,
             state: record.state,
+            state_version: record.state_version,
             phase,
             pinged: (record.progress.confirmed, record.progress.quiet),
             token: record.token,
@@ -194,6 +198,7 @@ impl Socket {
             namespace: self.namespace.clone(),
             rooms: rooms.into(),
             state: self.state.clone(),
+            state_version: self.state_version,
         }
     }
 

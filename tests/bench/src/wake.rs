@@ -107,6 +107,7 @@ fn echo() -> anyhow::Result<Call> {
         namespace: "/".into(),
         rooms: vec![id].into(),
         state: bytes::Bytes::new(),
+        state_version: 0,
     };
     let data = EventData::event(
         "echo",

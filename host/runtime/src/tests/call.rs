@@ -59,6 +59,7 @@ async fn every_effect_in_order() {
             Effect::Join { rooms, .. } => format!("join {rooms:?}"),
             Effect::Leave { rooms, .. } => format!("leave {rooms:?}"),
             Effect::SetState(state) => format!("state {state:?}"),
+            Effect::StateVersion(_) => "never the guest's to say".to_owned(),
             Effect::Disconnect { close, .. } => format!("disconnect {close}"),
         })
         .collect();

@@ -129,6 +129,7 @@ impl Host for World {
             id,
             rooms: target.rooms,
             state: Bytes::new(),
+            state_version: 0,
         };
         ready(Ok(Page {
             sockets: vec![socket],

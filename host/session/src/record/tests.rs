@@ -142,6 +142,7 @@ fn stored_and_read() {
         secret: [9; 16],
         stays,
         state: Bytes::from_static(b"state"),
+        state_version: 3,
         progress: Progress {
             epoch: EPOCH,
             born: 1,
