@@ -129,7 +129,6 @@ impl Host for World {
             id,
             rooms: target.rooms,
             state: Bytes::new(),
-            state_version: 0,
         };
         ready(Ok(Page {
             sockets: vec![socket],
@@ -214,6 +213,7 @@ pub(crate) fn socket_call(kind: CallKind) -> Call {
             namespace: "/".into(),
             rooms: rooms.into(),
             state,
+            state_version: 0,
         }),
         kind,
     }

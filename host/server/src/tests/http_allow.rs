@@ -1,4 +1,4 @@
-use crate::code::allows;
+use crate::app_host::allows;
 
 #[test]
 fn hosts_of_the_manifest() {
