@@ -6,6 +6,7 @@ use std::{
 };
 
 use platform::{AppDir, Ceilings};
+use serde_json::json;
 
 use crate::{
     cli,
@@ -17,7 +18,11 @@ pub(crate) fn run(arguments: &cli::Build) -> Result<(), Failure> {
     let app = AppDir::load(&arguments.dir, &Ceilings::none())?;
     build(&app)?;
     let digest = server::check_component(&app)?;
-    ui::say(&format!("{} ({digest})", app.component.display()));
+    if arguments.json {
+        ui::json(&json!({ "name": app.manifest.name, "component": app.component, "digest": digest }));
+    } else {
+        ui::say(&format!("{} ({digest})", app.component.display()));
+    }
     Ok(())
 }
 

@@ -1,11 +1,28 @@
+//! What can be typed. Every field says what `--help` says of it.
+mod remote;
+mod serve;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use server::Strings;
+use clap_complete::Shell;
+
+pub(crate) use self::{
+    remote::{
+        Apps, Audit, Delete, Deploy, Host, Live, Login, Logs, Nodes, Profiles, ProfilesCommand, Push,
+        Rollback, SecretCommand, Secrets, TokenCommand, Tokens, Versions, Whoami,
+    },
+    serve::Serve,
+};
 
 /// Realtime for many apps: the line stays up, your code wakes when somebody speaks.
 #[derive(Parser)]
-#[command(version, propagate_version = true, disable_help_subcommand = true)]
+#[command(
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    after_long_help = MORE
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -13,15 +30,74 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Build an app, serve it on this machine and reload it on change
-    Dev(Dev),
-    /// Serve one or more apps
-    Serve(Box<Serve>),
     /// Make a new app
     New(New),
+    /// Build an app, serve it on this machine and reload it on change
+    Dev(Dev),
     /// Build an app's component and check it
     Build(Build),
+    /// Build an app and make it live on a host, without closing a socket
+    Deploy(Deploy),
+    /// Serve as a host: the apps that are deployed to it, and those of the folders named
+    Serve(Box<Serve>),
+    /// Show the apps of a host, or one with its state on every node
+    Apps(Apps),
+    /// Show an app's versions, newest first
+    Versions(Versions),
+    /// Make a version live that is on the host already, for all or some sockets
+    Live(Live),
+    /// Go back to the version before, or to one named
+    Rollback(Rollback),
+    /// Remove an app with all that it has: versions, secrets, tokens, stored data
+    Delete(Delete),
+    /// Show what an app and the host say of it, as it is said
+    Logs(Logs),
+    /// Emit an event to an app's sockets, or hand a message to its push handler
+    Push(Push),
+    /// List, set and unset an app's secrets
+    Secrets(Secrets),
+    /// List, create and revoke tokens
+    Tokens(Tokens),
+    /// Show who changed what
+    Audit(Audit),
+    /// Show the nodes of a host
+    Nodes(Nodes),
+    /// Show whose token this is and what it may do
+    Whoami(Whoami),
+    /// Keep a host's address and token under a name
+    Login(Login),
+    /// Show the hosts that are kept
+    Profiles(Profiles),
+    /// Print the completion script of a shell
+    Completions(Completions),
 }
+
+/// What stands below the long help.
+const MORE: &str = "\
+Hosts:
+  Commands that speak to a host find it, and the token, in this order:
+    --host, --profile, --token-file
+    WAKELINE_HOST, WAKELINE_PROFILE, WAKELINE_TOKEN
+    the default profile of ~/.config/wakeline/config.toml (`wakeline login` makes it)
+    http://127.0.0.1:3001, with the token of ./wakeline-data/admin-token
+  A profile's token is sent to that profile's host only.
+
+Output:
+  Results go to stdout, everything else to stderr. With --json, stdout has one JSON object, whose fields are named as
+  in the admin API (GET /v1/openapi.json); if the command failed it has `error`. `logs --json` prints one a line.
+
+Exit codes:
+   0  done
+  64  the command line, a variable, or a host's settings file is wrong
+  65  the app is refused: its manifest, its build, its component; or what was sent
+  66  the host has no such app, version, secret or token; or there is no such file
+  69  a host, a program or a file system is not there, or does not answer
+  70  a mistake in wakeline itself
+  73  a file cannot be written
+  75  not yet: nodes are behind, or the host asks to try later
+  76  what answers is no wakeline
+  77  the token is wrong, or may not do this
+  78  the file of profiles is wrong";
 
 #[derive(Args)]
 pub(crate) struct Dev {
@@ -41,120 +117,13 @@ pub(crate) struct Dev {
     pub(crate) data: Option<PathBuf>,
 }
 
-/// Every option can come from a variable (`WAKELINE_LISTEN` for `--listen`) or from the file of `--config`
-/// (`listen = "…"`). Options win over variables, variables over the file.
-#[derive(Args)]
-pub(crate) struct Serve {
-    /// Folders of the apps
-    #[arg(required = true, value_name = "APP_DIR")]
-    pub(crate) apps: Vec<PathBuf>,
-    /// Where clients connect; port 0 picks a free one [default: 127.0.0.1:3000]
-    #[arg(long, value_name = "ADDR")]
-    listen: Option<String>,
-    /// Where operators connect [default: 127.0.0.1:3001]
-    #[arg(long, value_name = "ADDR")]
-    admin: Option<String>,
-    /// Where sessions, state, messages and the admin token are kept [default: wakeline-data]
-    #[arg(long, value_name = "DIR")]
-    data: Option<String>,
-    /// This node's name [default: the machine's]
-    #[arg(long, value_name = "NAME")]
-    node: Option<String>,
-    /// Servers of NATS, commas between: makes this one of several nodes [default: alone, without NATS]
-    #[arg(long, value_name = "URL")]
-    nats: Option<String>,
-    /// Where other nodes connect [default: 0.0.0.0:3002]; with --nats
-    #[arg(long, value_name = "ADDR")]
-    cluster_listen: Option<String>,
-    /// What other nodes connect to, if it is not that [default: found out]
-    #[arg(long, value_name = "HOST:PORT")]
-    cluster_advertise: Option<String>,
-    /// Credentials file of NATS
-    #[arg(long, value_name = "FILE")]
-    nats_credentials: Option<String>,
-    /// First part of all NATS subjects and streams [default: wakeline]
-    #[arg(long, value_name = "WORD")]
-    nats_prefix: Option<String>,
-    /// Copies of each JetStream stream [default: 3 where there are 3 servers, else 1]
-    #[arg(long, value_name = "N")]
-    nats_replicas: Option<String>,
-    /// Folder with the browser client's files (`dist` of npm's socket.io-client), served as /socket.io/socket.io.js
-    /// [default: what `wakeline dev` has fetched on this machine, if it has]
-    #[arg(long, value_name = "DIR")]
-    client: Option<String>,
-    /// Certificates in PEM; with --tls-key
-    #[arg(long, value_name = "FILE")]
-    tls_cert: Option<String>,
-    /// The certificate's private key in PEM
-    #[arg(long, value_name = "FILE")]
-    tls_key: Option<String>,
-    /// Proxies whose X-Forwarded-* headers are believed; may be repeated
-    #[arg(long, value_name = "CIDR")]
-    trusted_proxy: Vec<String>,
-    /// Operators' token: at least 32 characters [default: made in the data folder]
-    #[arg(long, value_name = "FILE")]
-    admin_token_file: Option<String>,
-    /// Threads that serve, one to a core [default: all cores]
-    #[arg(long, value_name = "N")]
-    cores: Option<String>,
-    /// Connections at once [default: as many as the process may open files]
-    #[arg(long, value_name = "N")]
-    connections: Option<String>,
-    /// How long clients may take to move elsewhere after SIGTERM [default: 25000]
-    #[arg(long, value_name = "MS")]
-    drain_ms: Option<String>,
-    /// Where apps' clients find them, {app} for the name [default: LISTEN/{app}/]
-    #[arg(long, value_name = "URL")]
-    url: Option<String>,
-    /// What apps' secrets are sealed with, the same on all nodes [default: made in the data folder]
-    #[arg(long, value_name = "FILE")]
-    secrets_key_file: Option<String>,
-    /// Machine code of apps that is kept in memory [default: 1073741824]
-    #[arg(long, value_name = "BYTES")]
-    code_bytes: Option<String>,
-    /// More settings, and [ceilings] over what apps may ask for, in TOML
-    #[arg(long, value_name = "FILE", env = "WAKELINE_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
-}
-
-/// The options as the topmost layer of settings.
-impl Strings for Serve {
-    fn get(&self, name: &str) -> Option<String> {
-        match name {
-            "listen" => self.listen.clone(),
-            "admin" => self.admin.clone(),
-            "data" => self.data.clone(),
-            "node" => self.node.clone(),
-            "nats" => self.nats.clone(),
-            "nats_credentials" => self.nats_credentials.clone(),
-            "nats_prefix" => self.nats_prefix.clone(),
-            "nats_replicas" => self.nats_replicas.clone(),
-            "cluster_listen" => self.cluster_listen.clone(),
-            "cluster_advertise" => self.cluster_advertise.clone(),
-            "client" => self.client.clone(),
-            "tls_cert" => self.tls_cert.clone(),
-            "tls_key" => self.tls_key.clone(),
-            "trusted_proxy" => (!self.trusted_proxy.is_empty()).then(|| self.trusted_proxy.join(",")),
-            "admin_token_file" => self.admin_token_file.clone(),
-            "cores" => self.cores.clone(),
-            "connections" => self.connections.clone(),
-            "drain_ms" => self.drain_ms.clone(),
-            "url" => self.url.clone(),
-            "secrets_key_file" => self.secrets_key_file.clone(),
-            "code_bytes" => self.code_bytes.clone(),
-            _ => None,
-        }
-    }
-
-    fn spell(&self, name: &str) -> String {
-        format!("--{}", name.replace('_', "-"))
-    }
-}
-
 #[derive(Args)]
 pub(crate) struct New {
     /// Name of the app and of its folder
     pub(crate) name: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -162,4 +131,38 @@ pub(crate) struct Build {
     /// The app's folder
     #[arg(default_value = ".")]
     pub(crate) dir: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Completions {
+    pub(crate) shell: Shell,
+}
+
+impl Command {
+    /// Whether whoever asked reads JSON, an error's too.
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Self::Dev(_) | Self::Serve(_) | Self::Completions(_) => false,
+            Self::New(new) => new.json,
+            Self::Build(build) => build.json,
+            Self::Login(login) => login.json,
+            Self::Profiles(profiles) => profiles.json,
+            Self::Deploy(Deploy { host, .. })
+            | Self::Apps(Apps { host, .. })
+            | Self::Versions(Versions { host, .. })
+            | Self::Live(Live { host, .. })
+            | Self::Rollback(Rollback { host, .. })
+            | Self::Delete(Delete { host, .. })
+            | Self::Logs(Logs { host, .. })
+            | Self::Push(Push { host, .. })
+            | Self::Secrets(Secrets { host, .. })
+            | Self::Tokens(Tokens { host, .. })
+            | Self::Audit(Audit { host, .. })
+            | Self::Nodes(Nodes { host })
+            | Self::Whoami(Whoami { host }) => host.json,
+        }
+    }
 }

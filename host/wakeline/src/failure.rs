@@ -1,26 +1,74 @@
 use std::{io, process::ExitCode};
 
 use platform::{LoadError, MANIFEST_FILE};
+use serde_json::{Map, Value, json};
 use server::{BuildError, ConfigError, ReloadError, RunError};
 
 /// Why a command ended: what is wrong, what to do about it, and whose fault it is (the exit code, after sysexits.h).
 #[derive(Debug)]
 pub(crate) struct Failure {
-    kind: Kind,
+    pub(crate) kind: Kind,
     pub(crate) message: String,
     pub(crate) help: Option<String>,
+    /// What the host answered, for whoever reads JSON.
+    pub(crate) answer: Option<Value>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The command line, a variable or the operator's file: 64.
     Usage,
-    /// The app: its manifest, its build, its component: 65.
+    /// The app: its manifest, its build, its component; or what was sent to it: 65.
     App,
+    /// There is no such thing on the host, or no such file: 66.
+    Missing,
     /// Something outside that is not there or is taken: 69.
     Unavailable,
     /// Our own: 70.
     Bug,
+    /// A file that cannot be written: 73.
+    Unwritable,
+    /// It may go well later: nodes are behind, the host is asked too often: 75.
+    Later,
+    /// What answers is no wakeline: 76.
+    Protocol,
+    /// The token: 77.
+    Denied,
+    /// The file of profiles: 78.
+    Profiles,
+}
+
+impl Kind {
+    fn code(self) -> u8 {
+        match self {
+            Self::Usage => 64,
+            Self::App => 65,
+            Self::Missing => 66,
+            Self::Unavailable => 69,
+            Self::Bug => 70,
+            Self::Unwritable => 73,
+            Self::Later => 75,
+            Self::Protocol => 76,
+            Self::Denied => 77,
+            Self::Profiles => 78,
+        }
+    }
+
+    /// The code in JSON where no host gave one.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::App => "app",
+            Self::Missing => "missing",
+            Self::Unavailable => "unavailable",
+            Self::Bug => "bug",
+            Self::Unwritable => "unwritable",
+            Self::Later => "later",
+            Self::Protocol => "protocol",
+            Self::Denied => "denied",
+            Self::Profiles => "profiles",
+        }
+    }
 }
 
 impl Failure {
@@ -29,6 +77,7 @@ impl Failure {
             kind,
             message: message.into(),
             help: None,
+            answer: None,
         }
     }
 
@@ -37,13 +86,28 @@ impl Failure {
         self
     }
 
+    pub(crate) fn answer(mut self, answer: Value) -> Self {
+        self.answer = Some(answer);
+        self
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self.kind {
-            Kind::Usage => 64,
-            Kind::App => 65,
-            Kind::Unavailable => 69,
-            Kind::Bug => 70,
-        })
+        ExitCode::from(self.kind.code())
+    }
+
+    /// The host's answer if there is one, with `error` in it: the host's own, or one made of the words.
+    pub(crate) fn json(&self) -> Value {
+        let mut whole = match &self.answer {
+            Some(Value::Object(answer)) => answer.clone(),
+            _ => Map::new(),
+        };
+        let error = whole
+            .entry("error")
+            .or_insert_with(|| json!({ "code": self.kind.word(), "message": self.message }));
+        if let (Value::Object(error), Some(help)) = (error, &self.help) {
+            error.insert("help".to_owned(), json!(help));
+        }
+        whole.into()
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
 };
 
 use platform::{MANIFEST_FILE, check_app_name};
+use serde_json::json;
 
 use crate::{
     cli,
@@ -81,6 +82,13 @@ pub(crate) fn run(arguments: &cli::New) -> Result<(), Failure> {
         ),
     );
     ui::step("Next", &format!("wakeline dev {}", folder.display()));
+    ui::step(
+        "Then",
+        &format!("wakeline deploy {} makes it live on a host", folder.display()),
+    );
+    if arguments.json {
+        ui::json(&json!({ "name": name, "dir": folder }));
+    }
     Ok(())
 }
 

@@ -1,5 +1,9 @@
 //! Everything that is said to a person. Only this file writes to the terminal: what scripts read goes to stdout, the
 //! rest to stderr. A terminal that is gone is no reason to stop serving, so failures to write are ignored.
+mod bar;
+mod remote;
+mod table;
+
 use std::{
     io::{self, IsTerminal, Write},
     net::SocketAddr,
@@ -7,8 +11,10 @@ use std::{
     sync::OnceLock,
 };
 
+use serde_json::Value;
 use server::{LogLevel, LogLine, Origin};
 
+pub(crate) use self::{bar::Bar, remote::remote_log, table::table};
 use crate::failure::Failure;
 
 /// The line that scripts wait for. `serve` prints this and nothing else to stdout.
@@ -21,6 +27,22 @@ pub(crate) fn listening(scheme: &str, listen: SocketAddr, admin: Option<SocketAd
 
 pub(crate) fn say(text: &str) {
     out(text);
+}
+
+/// One JSON document, for scripts.
+pub(crate) fn json(value: &Value) {
+    out(&value.to_string());
+}
+
+/// One of many JSON documents. An error says that nobody reads any more.
+pub(crate) fn json_line(value: &Value) -> io::Result<()> {
+    try_out(&value.to_string())
+}
+
+/// A question; the answer stands behind it.
+pub(crate) fn prompt(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
 }
 
 /// Progress: what is being done now.
@@ -118,28 +140,74 @@ enum Colour {
     Dim,
 }
 
+/// For stderr.
 fn paint(colour: Colour, text: &str) -> String {
     static COLOURS: OnceLock<bool> = OnceLock::new();
-    let wanted =
-        || io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if !*COLOURS.get_or_init(wanted) {
-        return text.to_owned();
+    colour.of(
+        text,
+        *COLOURS.get_or_init(|| io::stderr().is_terminal() && may_colour()),
+    )
+}
+
+/// For stdout.
+fn paint_out(colour: Colour, text: &str) -> String {
+    static COLOURS: OnceLock<bool> = OnceLock::new();
+    colour.of(
+        text,
+        *COLOURS.get_or_init(|| io::stdout().is_terminal() && may_colour()),
+    )
+}
+
+fn may_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+impl Colour {
+    fn of(self, text: &str, wanted: bool) -> String {
+        if !wanted || text.is_empty() {
+            return text.to_owned();
+        }
+        let code = match self {
+            Self::Red => "1;31",
+            Self::Green => "1;32",
+            Self::Yellow => "1;33",
+            Self::Cyan => "1;36",
+            Self::Dim => "2",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
     }
-    let code = match colour {
-        Colour::Red => "1;31",
-        Colour::Green => "1;32",
-        Colour::Yellow => "1;33",
-        Colour::Cyan => "1;36",
-        Colour::Dim => "2",
-    };
-    format!("\x1b[{code}m{text}\x1b[0m")
 }
 
 fn out(text: &str) {
+    // Ignored: see the head of the file.
+    let _ = try_out(text);
+}
+
+fn try_out(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush())
 }
 
 fn err(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
+
+/// A time of the API in UTC: `2026-11-22T18:06:58.123Z`.
+pub(crate) fn time(at_ms: u64) -> String {
+    let (days, ms) = (at_ms / 86_400_000, at_ms % 86_400_000);
+    // Howard Hinnant's civil_from_days: years that begin in March, so that a leap day is the last of its year.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (seconds, ms) = (ms / 1_000, ms % 1_000);
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{ms:03}Z")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,7 @@
 //! `wakeline` as people meet it: first mistakes, and the first app.
+mod host;
+mod remote;
+
 use std::{
     fs,
     net::TcpListener,

@@ -176,12 +176,28 @@ const HOUSE: &[Room] = &[
         rooms: &["wakeline-server", "wakeline-platform"],
         libraries: &[
             "clap",
+            "clap_complete",
+            // Assets are compressed on their way.
+            "flate2",
             // Not used: its features make `-p wakeline` and `--workspace` build wasmtime alike.
             "memchr",
             "notify",
             "regex-syntax",
+            // Tokens are typed without an echo.
+            "rpassword",
+            // A host's certificate may be of an authority of the house.
+            "rustls-native-certs",
+            "serde_json",
+            // Names that were nearly right.
+            "strsim",
+            // An app's assets travel as one archive.
+            "tar",
             "tokio",
+            // The file of profiles.
+            "toml",
             "tracing-subscriber",
+            // Commands that speak to a host: blocking, one request at a time.
+            "ureq",
         ],
     },
 ];

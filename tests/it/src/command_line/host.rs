@@ -1,0 +1,131 @@
+//! A host that says what a test wants it to say: what a real one says only when nodes fail, ways break or strangers
+//! answer.
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::Arc,
+    thread,
+};
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+/// Listens until the test ends.
+pub(super) struct FakeHost {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<Request>>>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    /// `GET /v1/apps`
+    pub(super) line: String,
+    pub(super) authorization: String,
+    pub(super) body: Vec<u8>,
+}
+
+/// What the host answers, as it stands on the wire; `None`: as [`plain`].
+pub(super) type Script = fn(&Request) -> Option<String>;
+
+impl FakeHost {
+    pub(super) fn start(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&asked);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let log = Arc::clone(&log);
+                thread::spawn(move || serve(&stream, script, &log));
+            }
+        });
+        Self { address, asked }
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(super) fn asked(&self) -> Vec<Request> {
+        self.asked.lock().clone()
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.asked().into_iter().map(|request| request.line).collect()
+    }
+}
+
+/// One request on each connection.
+fn serve(mut stream: &TcpStream, script: Script, log: &Mutex<Vec<Request>>) -> Option<()> {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    let header = |name: &str| {
+        let line = head.lines().find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+        });
+        line.unwrap_or_default()
+    };
+    if header("expect") == "100-continue" {
+        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
+    }
+    let mut body = vec![0; header("content-length").parse().unwrap_or(0)];
+    reader.read_exact(&mut body).ok()?;
+    let request = Request {
+        line: head.split(" HTTP").next()?.to_owned(),
+        authorization: header("authorization"),
+        body,
+    };
+    log.lock().push(request.clone());
+    let answer = script(&request).unwrap_or_else(|| plain(&request));
+    stream.write_all(answer.as_bytes()).ok()
+}
+
+pub(super) fn answer(status: &str, body: &Value) -> String {
+    let body = body.to_string();
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+pub(super) fn error(status: &str, code: &str, message: &str) -> String {
+    answer(status, &json!({ "error": { "code": code, "message": message } }))
+}
+
+/// The API of a host with the app `greeter` on three nodes, where all goes well.
+fn plain(request: &Request) -> String {
+    let nodes = |state: &str| json!([{ "node": "a", "state": state }, { "node": "b", "state": "live" }]);
+    match request.line.as_str() {
+        "GET /v1/whoami" => answer(
+            "200 OK",
+            &json!({ "kind": "app", "app": "greeter", "scopes": ["read", "deploy"], "name": "ci", "id": "t1" }),
+        ),
+        "GET /v1/apps?limit=1000" => answer(
+            "200 OK",
+            &json!({ "apps": [{ "name": "greeter", "live": null }] }),
+        ),
+        "PUT /v1/apps/greeter" => answer("201 Created", &json!({ "name": "greeter", "created": true })),
+        "PUT /v1/apps/greeter/assets" => answer("200 OK", &json!({ "digest": "d", "files": 1, "bytes": 5 })),
+        "DELETE /v1/apps/greeter/assets" => answer("200 OK", &json!({})),
+        "POST /v1/apps/greeter/versions" => answer(
+            "201 Created",
+            &json!({ "version": 7, "digest": "d7", "size_bytes": 8, "existing": false }),
+        ),
+        "POST /v1/apps/greeter/live" => answer(
+            "200 OK",
+            &json!({ "version": 7, "percent": 100, "url": "http://greeter.test/", "nodes": nodes("live") }),
+        ),
+        "POST /v1/apps/greeter/rollback" => answer(
+            "200 OK",
+            &json!({ "version": 6, "percent": 100, "url": "http://greeter.test/", "nodes": nodes("behind") }),
+        ),
+        line if line.contains("/v1/apps/") => error("404 Not Found", "no_app", "there is no such app"),
+        _ => error("404 Not Found", "not_found", "there is nothing here"),
+    }
+}
