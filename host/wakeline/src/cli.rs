@@ -83,8 +83,9 @@ Hosts:
   A profile's token is sent to that profile's host only.
 
 Output:
-  Results go to stdout, everything else to stderr. With --json, stdout has one JSON object, whose fields are named as
-  in the admin API (GET /v1/openapi.json); if the command failed it has `error`. `logs --json` prints one a line.
+  Results go to stdout, everything else to stderr. With --json, stdout has one JSON object,
+  whose fields are named as in the admin API (GET /v1/openapi.json); if the command failed it
+  has `error`. `logs --json` prints one object a line.
 
 Exit codes:
    0  done
