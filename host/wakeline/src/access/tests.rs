@@ -99,7 +99,7 @@ fn what_cannot_be_is_said_with_the_place_it_was_said_in() {
 
 #[test]
 fn loopback_is_what_does_not_leave_the_machine() {
-    let check = |text, loopback| {
+    let check = |text: &str, loopback: bool| {
         let url = HostUrl::parse(text).unwrap();
         assert_eq!(url.is_loopback(), loopback, "{text}");
         assert_eq!(
