@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use crate::{
     cli,
     failure::{Failure, Kind},
+    fields::{cell, field, rows, show, time},
     input,
     remote::{Path, Remote},
     ui,
@@ -13,7 +14,8 @@ pub(crate) fn apps(arguments: &cli::Apps) -> Result<(), Failure> {
     let remote = Remote::find(&arguments.host)?;
     if let Some(app) = &arguments.app {
         let answer = remote.get(&Path::new(&["apps", app]))?;
-        return show(arguments.host.json, answer, one);
+        show(arguments.host.json, &answer, one);
+        return Ok(());
     }
     let mut apps = Vec::new();
     let mut after: Option<String> = None;
@@ -24,34 +26,38 @@ pub(crate) fn apps(arguments: &cli::Apps) -> Result<(), Failure> {
         }
         let mut answer = remote.get(&path)?;
         apps.extend(list(&mut answer, "apps"));
-        match answer["next"].as_str() {
+        match field(&answer, "next").as_str() {
             // A host that goes round would never end.
             Some(next) if after.as_deref() != Some(next) => after = Some(next.to_owned()),
             _ => break,
         }
     }
-    show(arguments.host.json, json!({ "apps": apps }), all)
+    show(arguments.host.json, &json!({ "apps": apps }), all);
+    Ok(())
 }
 
 pub(crate) fn versions(arguments: &cli::Versions) -> Result<(), Failure> {
     let remote = Remote::find(&arguments.host)?;
     let answer = remote.get(&Path::new(&["apps", &arguments.app, "versions"]))?;
-    show(arguments.host.json, answer, |answer| {
+    show(arguments.host.json, &answer, |answer| {
         let row = |version: &Value| {
-            let mut state = match (version["live"] == true, version["percent"].as_u64()) {
+            let mut state = match (
+                *field(version, "live") == true,
+                field(version, "percent").as_u64(),
+            ) {
                 (_, Some(percent)) if percent < 100 => format!("live for {percent} %"),
                 (true, _) => "live".to_owned(),
                 (false, _) => String::new(),
             };
-            if let Some(failed) = version["failed"].as_str() {
+            if let Some(failed) = field(version, "failed").as_str() {
                 state = format!("failed: {}", failed.lines().next().unwrap_or_default());
             }
             vec![
-                cell(&version["version"]),
-                short(&version["digest"]),
-                cell(&version["size_bytes"]),
-                time(&version["created_at_ms"]),
-                cell(&version["by"]),
+                cell(field(version, "version")),
+                short(field(version, "digest")),
+                cell(field(version, "size_bytes")),
+                time(field(version, "created_at_ms")),
+                cell(field(version, "by")),
                 state,
             ]
         };
@@ -60,7 +66,8 @@ pub(crate) fn versions(arguments: &cli::Versions) -> Result<(), Failure> {
             &rows(answer, "versions", row),
             "the app has no version yet: `wakeline deploy` makes one",
         );
-    })
+    });
+    Ok(())
 }
 
 pub(crate) fn delete(arguments: &cli::Delete) -> Result<(), Failure> {
@@ -74,7 +81,7 @@ pub(crate) fn delete(arguments: &cli::Delete) -> Result<(), Failure> {
             &format!(
                 "this removes {app} from {} for good, with its versions, secrets, tokens and stored data; {} sockets are connected",
                 remote.name(),
-                cell(&state["sockets"]),
+                cell(field(&state, "sockets")),
             ),
             None,
         );
@@ -96,21 +103,26 @@ pub(crate) fn delete(arguments: &cli::Delete) -> Result<(), Failure> {
 pub(crate) fn nodes(arguments: &cli::Nodes) -> Result<(), Failure> {
     let remote = Remote::find(&arguments.host)?;
     let answer = remote.get(&Path::new(&["nodes"]))?;
-    show(arguments.host.json, answer, |answer| {
+    show(arguments.host.json, &answer, |answer| {
         let row = |node: &Value| {
-            let state = if node["draining"] == true {
+            let state = if *field(node, "draining") == true {
                 "draining"
             } else {
                 "live"
             };
-            vec![cell(&node["name"]), cell(&node["address"]), state.to_owned()]
+            vec![
+                cell(field(node, "name")),
+                cell(field(node, "address")),
+                state.to_owned(),
+            ]
         };
         ui::table(
             &["NODE", "ADDRESS", "STATE"],
             &rows(answer, "nodes", row),
             "no node is known",
         );
-    })
+    });
+    Ok(())
 }
 
 pub(crate) fn audit(arguments: &cli::Audit) -> Result<(), Failure> {
@@ -123,14 +135,14 @@ pub(crate) fn audit(arguments: &cli::Audit) -> Result<(), Failure> {
         path = path.query("limit", &limit.to_string());
     }
     let answer = remote.get(&path)?;
-    show(arguments.host.json, answer, |answer| {
+    show(arguments.host.json, &answer, |answer| {
         let row = |entry: &Value| {
             vec![
-                time(&entry["at_ms"]),
-                cell(&entry["by"]),
-                cell(&entry["action"]),
-                cell(&entry["app"]),
-                cell(&entry["detail"]),
+                time(field(entry, "at_ms")),
+                cell(field(entry, "by")),
+                cell(field(entry, "action")),
+                cell(field(entry, "app")),
+                cell(field(entry, "detail")),
             ]
         };
         ui::table(
@@ -138,46 +150,17 @@ pub(crate) fn audit(arguments: &cli::Audit) -> Result<(), Failure> {
             &rows(answer, "entries", row),
             "nothing was changed yet",
         );
-    })
-}
-
-/// The answer itself, or what `person` makes of it.
-pub(crate) fn show(json: bool, answer: Value, person: impl FnOnce(&Value)) -> Result<(), Failure> {
-    if json {
-        ui::json(&answer);
-    } else {
-        person(&answer);
-    }
+    });
     Ok(())
-}
-
-/// One row for each element of `answer[name]`.
-pub(crate) fn rows(answer: &Value, name: &str, row: impl Fn(&Value) -> Vec<String>) -> Vec<Vec<String>> {
-    let elements = answer[name].as_array().map(Vec::as_slice).unwrap_or_default();
-    elements.iter().map(row).collect()
-}
-
-/// As a person reads it: texts without quotes, nothing for null.
-pub(crate) fn cell(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(", "),
-        value => value.to_string(),
-    }
-}
-
-pub(crate) fn time(value: &Value) -> String {
-    value.as_u64().map(ui::time).unwrap_or_default()
 }
 
 fn all(answer: &Value) {
     let row = |app: &Value| {
         vec![
-            cell(&app["name"]),
-            live(&app["live"]),
-            time(&app["created_at_ms"]),
-            cell(&app["url"]),
+            cell(field(app, "name")),
+            live(field(app, "live")),
+            time(field(app, "created_at_ms")),
+            cell(field(app, "url")),
         ]
     };
     ui::table(
@@ -188,11 +171,11 @@ fn all(answer: &Value) {
 }
 
 fn one(answer: &Value) {
-    let text = |name: &str| cell(&answer[name]);
+    let text = |name: &str| cell(field(answer, name));
     ui::say(&format!("{}  {}", text("name"), text("url")));
     ui::say(&format!(
         "live: {}; {} versions",
-        live(&answer["live"]),
+        live(field(answer, "live")),
         text("versions")
     ));
     ui::say(&format!(
@@ -205,11 +188,11 @@ fn one(answer: &Value) {
     ));
     let row = |node: &Value| {
         vec![
-            cell(&node["node"]),
-            cell(&node["version"]),
-            short(&node["digest"]),
-            cell(&node["state"]),
-            cell(&node["reason"])
+            cell(field(node, "node")),
+            cell(field(node, "version")),
+            short(field(node, "digest")),
+            cell(field(node, "state")),
+            cell(field(node, "reason"))
                 .lines()
                 .next()
                 .unwrap_or_default()
@@ -221,10 +204,10 @@ fn one(answer: &Value) {
         &rows(answer, "nodes", row),
         "no node has it",
     );
-    let usage = answer["usage"].as_object().into_iter().flatten();
-    let limits = &answer["limits"];
+    let usage = field(answer, "usage").as_object().into_iter().flatten();
+    let limits = field(answer, "limits");
     let rows: Vec<_> = usage
-        .map(|(name, used)| vec![name.clone(), cell(used), cell(&limits[name])])
+        .map(|(name, used)| vec![name.clone(), cell(used), cell(field(limits, name))])
         .collect();
     if !rows.is_empty() {
         ui::table(&["LIMIT", "USED", "OF"], &rows, "");
@@ -235,13 +218,13 @@ fn live(value: &Value) -> String {
     if value.is_null() {
         return "none".to_owned();
     }
-    let stable = format!("version {}", cell(&value["version"]));
-    match &value["canary"] {
+    let stable = format!("version {}", cell(field(value, "version")));
+    match field(value, "canary") {
         Value::Null => stable,
         canary => format!(
             "{stable}, version {} for {} %",
-            cell(&canary["version"]),
-            cell(&canary["percent"])
+            cell(field(canary, "version")),
+            cell(field(canary, "percent"))
         ),
     }
 }

@@ -9,6 +9,7 @@ use self::source::Source;
 use crate::{
     cli,
     failure::{Failure, Kind},
+    fields::field,
     login,
     remote::{Path, Remote},
     rollout, ui,
@@ -35,7 +36,7 @@ pub(crate) fn run(arguments: &cli::Deploy) -> Result<(), Failure> {
     )?;
     let version = version(&made)
         .ok_or_else(|| Failure::new(Kind::Protocol, "the host did not say which version it has made"))?;
-    if made["existing"] == true {
+    if *field(&made, "existing") == true {
         ui::step("Unchanged", &format!("it is version {version} already"));
     } else {
         ui::step("Checked", &format!("version {version}"));
@@ -71,7 +72,7 @@ fn describe(remote: &Remote, source: &Source, assets: Option<&[u8]>) -> Result<(
         };
     };
     let put = remote.put(&app, "application/toml", manifest.as_bytes())?;
-    if put["created"] == true {
+    if *field(&put, "created") == true {
         ui::step("Created", &source.name);
     }
     let path = Path::new(&["apps", &source.name, "assets"]);
@@ -83,7 +84,7 @@ fn describe(remote: &Remote, source: &Source, assets: Option<&[u8]>) -> Result<(
 }
 
 fn version(answer: &Value) -> Option<u32> {
-    answer["version"]
+    field(answer, "version")
         .as_u64()
         .and_then(|version| version.try_into().ok())
 }

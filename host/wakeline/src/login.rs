@@ -3,9 +3,9 @@ use serde_json::{Value, json};
 
 use crate::{
     access::{Access, HostUrl, Token},
-    apps::{cell, show},
     cli::{self, ProfilesCommand},
     failure::{Failure, Kind},
+    fields::{cell, field, show},
     input,
     profiles::{Profile, Profiles},
     remote::{Path, Remote},
@@ -48,7 +48,8 @@ pub(crate) fn login(arguments: &cli::Login) -> Result<(), Failure> {
     if let Value::Object(whoami) = &mut whoami {
         whoami.insert("profile".to_owned(), json!(arguments.profile));
     }
-    show(arguments.json, whoami, |_| {})
+    show(arguments.json, &whoami, |_| {});
+    Ok(())
 }
 
 pub(crate) fn profiles(arguments: &cli::Profiles) -> Result<(), Failure> {
@@ -69,7 +70,7 @@ pub(crate) fn profiles(arguments: &cli::Profiles) -> Result<(), Failure> {
         .iter()
         .map(|(name, profile)| json!({ "name": name, "host": profile.host, "default": default(name) }))
         .collect();
-    show(arguments.json, json!({ "profiles": all }), |_| {
+    show(arguments.json, &json!({ "profiles": all }), |_| {
         let row = |(name, profile): (&str, &Profile)| {
             let mark = if default(name) { "default" } else { "" };
             vec![name.to_owned(), profile.host.clone(), mark.to_owned()]
@@ -80,22 +81,28 @@ pub(crate) fn profiles(arguments: &cli::Profiles) -> Result<(), Failure> {
             &rows,
             "no host is kept yet: `wakeline login --host URL` keeps one",
         );
-    })
+    });
+    Ok(())
 }
 
 pub(crate) fn whoami(arguments: &cli::Whoami) -> Result<(), Failure> {
     let remote = Remote::find(&arguments.host)?;
     let answer = remote.get(&Path::new(&["whoami"]))?;
-    show(arguments.host.json, answer, |answer| {
+    show(arguments.host.json, &answer, |answer| {
         ui::say(&format!("{} at {}", who(answer), remote.name()));
-    })
+    });
+    Ok(())
 }
 
 /// `ci (app chat: read, deploy)`, `root (operator)`.
 pub(crate) fn who(whoami: &Value) -> String {
-    let of = match (&whoami["app"], cell(&whoami["scopes"])) {
+    let of = match (field(whoami, "app"), cell(field(whoami, "scopes"))) {
         (Value::Null, _) => String::new(),
         (app, scopes) => format!(" {}: {scopes}", cell(app)),
     };
-    format!("{} ({}{of})", cell(&whoami["name"]), cell(&whoami["kind"]))
+    format!(
+        "{} ({}{of})",
+        cell(field(whoami, "name")),
+        cell(field(whoami, "kind"))
+    )
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use clap::ValueEnum;
+use clap::{ValueEnum, builder::PossibleValue};
 use serde_json::Value;
 
 use crate::{
@@ -103,8 +103,8 @@ fn path(arguments: &cli::Logs, again: bool) -> Path {
     let filters = [
         ("follow", arguments.follow.then_some("1")),
         ("socket", arguments.socket.as_deref()),
-        ("level", level.as_ref().map(|level| level.get_name())),
-        ("origin", origin.as_ref().map(|origin| origin.get_name())),
+        ("level", level.as_ref().map(PossibleValue::get_name)),
+        ("origin", origin.as_ref().map(PossibleValue::get_name)),
     ];
     for (name, value) in filters {
         if let Some(value) = value {

@@ -9,6 +9,7 @@ mod completions;
 mod deploy;
 mod dev;
 mod failure;
+mod fields;
 mod input;
 mod login;
 mod logs;

@@ -2,9 +2,9 @@
 use serde_json::{Value, json};
 
 use crate::{
-    apps::{cell, show},
     cli,
     failure::{Failure, Kind},
+    fields::{cell, field, set, show},
     input,
     remote::{Path, Patience, Remote},
     ui,
@@ -18,18 +18,19 @@ pub(crate) fn run(arguments: &cli::Push) -> Result<(), Failure> {
         &body,
         Patience::Wait { ms: 0 },
     )?;
-    show(arguments.host.json, answer, |answer| {
-        let twice = if answer["duplicate"] == true {
+    show(arguments.host.json, &answer, |answer| {
+        let twice = if *field(answer, "duplicate") == true {
             ", already before"
         } else {
             ""
         };
-        let position = match &answer["position"] {
+        let position = match field(answer, "position") {
             Value::Null => String::new(),
             position => format!(" at {}", cell(position)),
         };
         ui::step("Accepted", &format!("by {}{position}{twice}", arguments.app));
-    })
+    });
+    Ok(())
 }
 
 /// Which route, and what is sent there. `stdin` is read where `-` stands.
@@ -63,13 +64,13 @@ fn message(
         let mut body = json!({ "event": event, "args": args, "namespace": arguments.namespace });
         for (name, rooms) in [("rooms", &arguments.room), ("except", &arguments.except)] {
             if !rooms.is_empty() {
-                body[name] = json!(rooms);
+                set(&mut body, name, rooms);
             }
         }
         ("emit", body)
     };
     if let Some(key) = &arguments.idempotency_key {
-        body["idempotency_key"] = json!(key);
+        set(&mut body, "idempotency_key", key);
     }
     Ok((what, body))
 }

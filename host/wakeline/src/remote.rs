@@ -2,7 +2,7 @@
 mod answer;
 mod events;
 
-use std::{io::Read, sync::Arc, time::Duration};
+use std::{fmt::Write as _, io::Read, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use ureq::{
@@ -315,7 +315,8 @@ fn encode(text: &str, out: &mut String) {
         if plain {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            // A text takes all that is written to it.
+            let _ = write!(out, "%{byte:02X}");
         }
     }
 }

@@ -1,9 +1,12 @@
 //! Making a version live, and telling how far that has come.
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::{
     cli,
     failure::{Failure, Kind},
+    fields::field,
     remote::{Path, Patience, Remote},
     ui,
 };
@@ -45,8 +48,8 @@ pub(crate) fn start(
 
 /// Prints the address and the version, once every node has it; else who has not, and why.
 pub(crate) fn finish(app: &str, answer: Value, json: bool) -> Result<(), Failure> {
-    let version = answer["version"].as_u64().unwrap_or_default();
-    let nodes: Vec<Node<'_>> = answer["nodes"]
+    let version = field(&answer, "version").as_u64().unwrap_or_default();
+    let nodes: Vec<Node<'_>> = field(&answer, "nodes")
         .as_array()
         .map(|nodes| nodes.iter().map(Node::new).collect())
         .unwrap_or_default();
@@ -59,8 +62,8 @@ pub(crate) fn finish(app: &str, answer: Value, json: bool) -> Result<(), Failure
         ui::json(&answer);
         return Ok(());
     }
-    let url = answer["url"].as_str().unwrap_or(app);
-    let share = match answer["percent"].as_u64() {
+    let url = field(&answer, "url").as_str().unwrap_or(app);
+    let share = match field(&answer, "percent").as_u64() {
         None | Some(100) => String::new(),
         Some(percent) => format!(" for {percent} % of sockets"),
     };
@@ -76,7 +79,7 @@ struct Node<'a> {
 
 impl<'a> Node<'a> {
     fn new(value: &'a Value) -> Self {
-        let text = |name| value[name].as_str().unwrap_or_default();
+        let text = |name| field(value, name).as_str().unwrap_or_default();
         Self {
             name: text("node"),
             state: text("state"),
@@ -93,9 +96,10 @@ fn partial(app: &str, version: u64, nodes: &[Node<'_>], missing: &[&Node<'_>]) -
         nodes.len()
     );
     for node in missing {
-        message.push_str(&format!("\n  {}: {}", node.name, node.state));
+        // A text takes all that is written to it.
+        let _ = write!(message, "\n  {}: {}", node.name, node.state);
         if !node.reason.is_empty() {
-            message.push_str(&format!(": {}", node.reason.replace('\n', "\n    ")));
+            let _ = write!(message, ": {}", node.reason.replace('\n', "\n    "));
         }
     }
     if failed {

@@ -1,9 +1,9 @@
 use serde_json::Value;
 
 use crate::{
-    apps::{cell, rows, show},
     cli::{self, SecretCommand},
     failure::Failure,
+    fields::{cell, rows, show},
     input,
     remote::{Path, Remote},
     ui,
@@ -15,7 +15,7 @@ pub(crate) fn run(arguments: &cli::Secrets) -> Result<(), Failure> {
     match &arguments.command {
         SecretCommand::List { app } => {
             let answer = remote.get(&Path::new(&["apps", app, "secrets"]))?;
-            show(json, answer, |answer| {
+            show(json, &answer, |answer| {
                 let row = |secret: &Value| {
                     let name = secret.get("name").unwrap_or(secret);
                     vec![cell(name)]
@@ -25,19 +25,20 @@ pub(crate) fn run(arguments: &cli::Secrets) -> Result<(), Failure> {
                     &rows(answer, "secrets", row),
                     "the app has no secrets yet: `wakeline secrets set APP KEY` makes one",
                 );
-            })
+            });
         }
         SecretCommand::Set { app, key } => {
             let value = input::secret(&format!("Value of {key}: "))?;
             let path = Path::new(&["apps", app, "secrets", key]);
             let answer = remote.put(&path, "application/octet-stream", &value)?;
             ui::step("Set", &format!("{key} of {app}"));
-            show(json, answer, |_| {})
+            show(json, &answer, |_| {});
         }
         SecretCommand::Unset { app, key } => {
             let answer = remote.delete(&Path::new(&["apps", app, "secrets", key]))?;
             ui::step("Unset", &format!("{key} of {app}"));
-            show(json, answer, |_| {})
+            show(json, &answer, |_| {});
         }
     }
+    Ok(())
 }

@@ -1,9 +1,9 @@
 use serde_json::{Value, json};
 
 use crate::{
-    apps::{cell, rows, show, time},
     cli::{self, TokenCommand},
     failure::{Failure, Kind},
+    fields::{cell, field, rows, set, show, time},
     remote::{Path, Patience, Remote},
     ui,
 };
@@ -14,7 +14,7 @@ pub(crate) fn run(arguments: &cli::Tokens) -> Result<(), Failure> {
     match &arguments.command {
         TokenCommand::List { app } => {
             let answer = remote.get(&path(app.as_deref(), &[]))?;
-            show(json, answer, list)
+            show(json, &answer, list);
         }
         TokenCommand::Create {
             app,
@@ -24,24 +24,25 @@ pub(crate) fn run(arguments: &cli::Tokens) -> Result<(), Failure> {
         } => {
             let mut body = json!({ "name": name });
             if !scopes.is_empty() {
-                body["scopes"] = json!(scopes);
+                set(&mut body, "scopes", scopes);
             }
             if let Some(text) = expires {
-                body["expires_in_s"] = json!(seconds(text)?);
+                set(&mut body, "expires_in_s", seconds(text)?);
             }
             let answer = remote.post(&path(app.as_deref(), &[]), &body, Patience::Short)?;
             ui::step(
                 "Created",
-                &format!("{name} ({}); it is not shown again:", cell(&answer["id"])),
+                &format!("{name} ({}); it is not shown again:", cell(field(&answer, "id"))),
             );
-            show(json, answer, |answer| ui::say(&cell(&answer["token"])))
+            show(json, &answer, |answer| ui::say(&cell(field(answer, "token"))));
         }
         TokenCommand::Revoke { app, id } => {
             let answer = remote.delete(&path(app.as_deref(), &[id]))?;
             ui::step("Revoked", id);
-            show(json, answer, |_| {})
+            show(json, &answer, |_| {});
         }
     }
+    Ok(())
 }
 
 /// An app's tokens, or the operators'.
@@ -53,11 +54,11 @@ fn path(app: Option<&str>, rest: &[&str]) -> Path {
 fn list(answer: &Value) {
     let row = |token: &Value| {
         vec![
-            cell(&token["id"]),
-            cell(&token["name"]),
-            cell(&token["scopes"]),
-            time(&token["created_at_ms"]),
-            time(&token["expires_at_ms"]),
+            cell(field(token, "id")),
+            cell(field(token, "name")),
+            cell(field(token, "scopes")),
+            time(field(token, "created_at_ms")),
+            time(field(token, "expires_at_ms")),
         ]
     };
     ui::table(

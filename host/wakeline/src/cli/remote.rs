@@ -5,6 +5,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 /// Which host, with whose token, and how to answer. `--help` of `wakeline` has the order of places.
 #[derive(Args, Default)]
+#[expect(clippy::struct_field_names, reason = "what is typed is --host")]
 pub(crate) struct Host {
     /// The host's admin address, such as https://admin.example.org [env: WAKELINE_HOST]
     #[arg(long, value_name = "URL", global = true, help_heading = "Host")]

@@ -12,14 +12,14 @@ use tar::{Builder, EntryType, Header};
 pub(super) fn pack(folder: &Path) -> io::Result<Option<Vec<u8>>> {
     let root = folder.canonicalize()?;
     let mut files = Vec::new();
-    walk(&root, &root, PathBuf::new(), 0, &mut files)?;
+    walk(&root, &root, Path::new(""), 0, &mut files)?;
     files.sort();
     if files.is_empty() {
         return Ok(None);
     }
     let mut archive = Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
     for (name, path) in files {
-        let bytes = fs::read(&path).map_err(|error| named(&path, error))?;
+        let bytes = fs::read(&path).map_err(|error| named(&path, &error))?;
         let mut header = Header::new_gnu();
         header.set_entry_type(EntryType::Regular);
         header.set_mode(0o644);
@@ -36,7 +36,7 @@ const DEPTH_MAX: usize = 32;
 fn walk(
     root: &Path,
     folder: &Path,
-    name: PathBuf,
+    name: &Path,
     depth: usize,
     files: &mut Vec<(PathBuf, PathBuf)>,
 ) -> io::Result<()> {
@@ -46,7 +46,7 @@ fn walk(
             folder.display()
         )));
     }
-    for entry in fs::read_dir(folder).map_err(|error| named(folder, error))? {
+    for entry in fs::read_dir(folder).map_err(|error| named(folder, &error))? {
         let entry = entry?;
         if entry.file_name().as_encoded_bytes().starts_with(b".") && entry.file_name() != ".well-known" {
             continue;
@@ -54,7 +54,7 @@ fn walk(
         let path = entry
             .path()
             .canonicalize()
-            .map_err(|error| named(&entry.path(), error))?;
+            .map_err(|error| named(&entry.path(), &error))?;
         if !path.starts_with(root) {
             return Err(io::Error::other(format!(
                 "{} leads to {}, which is not in the folder",
@@ -64,7 +64,7 @@ fn walk(
         }
         let name = name.join(entry.file_name());
         if path.is_dir() {
-            walk(root, &path, name, depth + 1, files)?;
+            walk(root, &path, &name, depth + 1, files)?;
         } else {
             files.push((name, path));
         }
@@ -72,7 +72,7 @@ fn walk(
     Ok(())
 }
 
-fn named(path: &Path, error: io::Error) -> io::Error {
+fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
