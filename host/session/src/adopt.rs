@@ -32,7 +32,7 @@ impl Hub {
     /// Takes in the sockets that no living node has: away, their window begun anew, so that those that do not come back
     /// are seen to leave. Each node takes its share, and each core of it, by their ids; two that disagree on who lives
     /// are told apart by the records' revisions.
-    pub(crate) async fn adopt(&self, app: &Rc<AppEntry>, epoch: Epoch) -> Result<(), Error> {
+    pub(crate) async fn adopt(&self, app: &Rc<AppEntry>) -> Result<(), Error> {
         let (bucket, shards) = (bucket(&app.name), self.0.shards.count());
         let nodes = self.0.shards.nodes();
         let mut after: Option<String> = None;
@@ -59,7 +59,7 @@ impl Hub {
                 if let Some(record) = Record::decode(&value.bytes) {
                     let revision = value.revision;
                     let found = Claimed { record, revision };
-                    match self.adopt_one(app, epoch, id, found).await {
+                    match self.adopt_one(app, id, found).await {
                         // Its turn comes again; the others' comes first.
                         Err(error @ Error::Conflict { .. }) => unsettled = Err(error),
                         adopted => adopted?,
@@ -71,13 +71,7 @@ impl Hub {
     }
 
     /// Takes one socket in if its home is dead. An error: whether it is cannot be known now.
-    async fn adopt_one(
-        &self,
-        app: &Rc<AppEntry>,
-        epoch: Epoch,
-        id: String,
-        found: Claimed,
-    ) -> Result<(), Error> {
+    async fn adopt_one(&self, app: &Rc<AppEntry>, id: String, found: Claimed) -> Result<(), Error> {
         let nodes = self.0.shards.nodes();
         let Claimed { mut record, revision } = found;
         let home = record.home.incarnation;
@@ -101,9 +95,20 @@ impl Hub {
             }
         };
         if let Some(revision) = revisions.first().copied() {
-            self.take_in(app, epoch, &id, Claimed { record, revision });
+            let log_lost = self.is_log_lost(&app.name, record.progress.epoch).await;
+            self.take_in(app, log_lost, &id, Claimed { record, revision });
         }
         Ok(())
+    }
+
+    /// Whether the log that a socket was born in is another by now. This core may be behind, and not have read the first
+    /// entry of a log that others know; where that cannot be asked, the next recovery finds out.
+    pub(crate) async fn is_log_lost(&self, app: &Arc<str>, epoch: Epoch) -> bool {
+        if self.with(|state, _| state.line(app).position().0) == epoch {
+            return false;
+        }
+        let head = self.0.backplane.head(app).await;
+        head.is_ok_and(|head| head.epoch != epoch)
     }
 
     /// An error if a socket's record names a home that is dead: it is to be looked at again.
@@ -120,13 +125,16 @@ impl Hub {
     }
 
     /// Keeps a socket of ours that has no connection, until its client comes or its window has passed.
-    pub(crate) fn take_in(&self, app: &Rc<AppEntry>, epoch: Epoch, id: &str, found: Claimed) {
+    pub(crate) fn take_in(&self, app: &Rc<AppEntry>, log_lost: bool, id: &str, found: Claimed) {
         let Claimed { record, revision } = found;
         self.with(|state, now| {
             let Some(recovery) = app.settings.recovery else {
                 return;
             };
-            let log_lost = record.progress.epoch != epoch;
+            // Whose end a node began to tell may have been told, or not.
+            let over = record
+                .ending
+                .or(log_lost.then_some(DisconnectReason::RecoveryExpired));
             let id: Arc<str> = id.into();
             let reason = DisconnectReason::TransportError;
             let phase = Phase::Away {
@@ -134,8 +142,8 @@ impl Hub {
                 reason,
             };
             let key = install(state, app, &id, Claimed { record, revision }, phase, now);
-            if log_lost {
-                state.farewell(key, DisconnectReason::RecoveryExpired);
+            if let Some(reason) = over {
+                state.farewell(key, reason);
             } else {
                 state.put_away(key, now + recovery.window, reason);
             }
@@ -172,12 +180,10 @@ impl Hub {
 
     /// Answers whether it has to be done again.
     async fn adopt_all(&self, app: &Rc<AppEntry>) -> bool {
-        let epoch = self.with(|state, _| match state.line(&app.name).log {
-            Log::Open { epoch, .. } => Some(epoch),
-            Log::Closed | Log::Opening(_) => None,
-        });
-        let Some(epoch) = epoch else { return true };
-        let adopted = self.adopt(app, epoch).await;
+        if !self.with(|state, _| matches!(state.line(&app.name).log, Log::Open { .. })) {
+            return true;
+        }
+        let adopted = self.adopt(app).await;
         if let Err(error) = &adopted {
             tracing::warn!(app = %app.name, %error, "a dead node's sockets are not all taken over yet; trying again");
         }

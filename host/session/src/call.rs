@@ -2,7 +2,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use router::{AckToken, Call, CallKind, Failure};
+use router::{AckToken, Call, CallKind, DisconnectReason, Failure};
 use socketio::EventData;
 
 use crate::{
@@ -29,7 +29,9 @@ impl Hub {
     /// Calls the handler for each job that waits. `busy` is set until it returns.
     pub(crate) async fn run_jobs(self, key: SocketKey) {
         while let Some((code, call, job)) = self.next_job(key) {
-            if matches!(job, Concluding::Disconnect) && !self.is_still_ours(key).await {
+            if let Concluding::Disconnect(reason) = job
+                && !self.may_end(key, reason).await
+            {
                 return;
             }
             let outcome = match code.call(call).await {
@@ -40,9 +42,15 @@ impl Hub {
         }
     }
 
-    /// Whether no other node has the socket by now: the end of one that lives elsewhere is not told.
-    async fn is_still_ours(&self, key: SocketKey) -> bool {
+    /// Whether no other node has the socket by now: the end of one that lives elsewhere is not told. None takes it from then
+    /// on, since its record says that it ends: who cannot ask its home has nothing else to go by.
+    async fn may_end(&self, key: SocketKey, reason: DisconnectReason) -> bool {
         if self.0.shards.nodes().is_cluster() {
+            self.with(|state, _| {
+                if let Some(socket) = state.sockets.get_mut(key) {
+                    socket.ending = Some(reason);
+                }
+            });
             self.save(key).await;
         }
         self.with(|state, _| state.sockets.contains_key(key))
@@ -69,7 +77,7 @@ impl Hub {
                     Concluding::Event(ack),
                 ),
                 Job::Ack { token, outcome } => (CallKind::Ack { token, outcome }, Concluding::Event(None)),
-                Job::Disconnect(reason) => (CallKind::Disconnect(reason), Concluding::Disconnect),
+                Job::Disconnect(reason) => (CallKind::Disconnect(reason), Concluding::Disconnect(reason)),
             };
             let call = Call {
                 socket: Some(socket.view()),
@@ -104,7 +112,7 @@ impl Hub {
                     state.send_ack(key, *id, &failure_ack(&failure), now);
                 }
                 (Concluding::Event(_), _) => {}
-                (Concluding::Disconnect, _) => {
+                (Concluding::Disconnect(_), _) => {
                     if let Some(socket) = state.sockets.remove(key)
                         && let Some(revision) = socket.saved.revision
                     {
@@ -125,7 +133,7 @@ impl Hub {
 /// What is left to do when a call has ended.
 enum Concluding {
     Event(Option<u64>),
-    Disconnect,
+    Disconnect(DisconnectReason),
 }
 
 /// What a client's ack is given when the call had no effect: one argument, `{"error":{"code","message"}}`. Says whose fault

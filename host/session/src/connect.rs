@@ -32,7 +32,14 @@ impl Hub {
         };
         if let Err(error) = self.open_line(&app).await {
             tracing::warn!(app = %app.name, %error, "the app's log cannot be read");
-            return self.refuse(session, &namespace, &Failure::Unavailable(error.to_string()));
+            self.with(|state, _| {
+                // A raw session's socket is there from its opening; its app has not heard of it.
+                if let Some(key) = state.socket_of(session, &namespace) {
+                    state.unlink(key);
+                    state.sockets.remove(key);
+                }
+            });
+            return self.send_away(session, &error);
         }
         let shown = self.shown_token(session, &app, &namespace, auth.as_deref());
         // Whoever sends a `pid` says how far it came, by an offset or by none, also beside a token.
@@ -184,14 +191,14 @@ impl Hub {
                 waiting.into_iter().for_each(|waiting| _ = waiting.send(()));
             }
         });
-        let start = opened?;
+        opened?;
         self.0.shards.line_opened(&app.name);
         if app.settings.recovery.is_some() {
             if self.0.shards.nodes().is_cluster() {
                 let adopting = tokio::task::spawn_local(self.clone().keep_adopting(app.clone()));
                 self.keep_with_line(&app.name, adopting);
             } else {
-                self.adopt(app, start.epoch).await?;
+                self.adopt(app).await?;
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use router::{Epoch, Position, Stays};
+use router::{DisconnectReason, Epoch, Position, Stays};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Secret;
@@ -21,6 +21,8 @@ pub(crate) struct Record {
     pub(crate) progress: Progress,
     /// Key of the token that stands for it, if its client showed one.
     pub(crate) token: Option<Arc<str>>,
+    /// Its end is being told to the app, which may know of it already: from then on nobody recovers it.
+    pub(crate) ending: Option<DisconnectReason>,
 }
 
 /// The process and core that owns a socket. Only its home may write its record; taking over means writing a new home

@@ -104,9 +104,10 @@ impl Hub {
         })
     }
 
-    /// Closes a connection whose client is to come again.
-    fn send_away(&self, session: SessionKey, error: &Error) {
-        tracing::warn!(%error, "whether a client can be recovered is not known now: it is to come again");
+    /// Closes a connection whose client is to come again. Stock clients do so by themselves after that, and not after a
+    /// CONNECT_ERROR.
+    pub(crate) fn send_away(&self, session: SessionKey, error: &Error) {
+        tracing::warn!(%error, "what a client needs cannot be known now: it is to come again");
         self.with(|state, now| {
             if let Some(session) = state.sessions.get_mut(session) {
                 session.close(CloseReason::TransportError, now);
@@ -134,6 +135,10 @@ impl Hub {
                 return Ok(None);
             };
             if *record.namespace != *namespace || !ids::same_secret(&record.secret, secret) {
+                return Ok(None);
+            }
+            // The app may have been told that it is gone.
+            if record.ending.is_some() {
                 return Ok(None);
             }
             let mut revision = value.revision;
@@ -274,13 +279,11 @@ impl Hub {
         let Some(record) = Record::decode(&value.bytes).filter(|record| record.home == self.0.home) else {
             return;
         };
-        let (known, epoch) = self.with(|state, _| {
-            let known = state.sockets.values().any(|socket| socket.id == id);
-            (known, state.line(&app.name).position().0)
-        });
+        let log_lost = self.is_log_lost(&app.name, record.progress.epoch).await;
+        let known = self.with(|state, _| state.sockets.values().any(|socket| socket.id == id));
         if !known {
             let revision = value.revision;
-            self.take_in(&app, epoch, &id, Claimed { record, revision });
+            self.take_in(&app, log_lost, &id, Claimed { record, revision });
         }
     }
 

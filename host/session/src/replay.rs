@@ -128,14 +128,19 @@ impl Hub {
     /// Waits until this core has read the log up to `offset`. False if there is no such place in it, or it is not reached
     /// in time.
     async fn reach(&self, app: &Arc<str>, epoch: Epoch, offset: u64) -> Result<bool, Error> {
-        let here = || self.with(|state, _| state.line(app).position());
-        if here() == (epoch, offset) || here().1 > offset {
-            return Ok(here().0 == epoch);
+        let here = self.with(|state, _| state.line(app).position());
+        if here.0 == epoch && here.1 >= offset {
+            return Ok(true);
         }
         let head = self.0.backplane.head(app).await?;
         // Of a log that was lost: not to be waited for.
         if head.epoch != epoch {
             return Ok(false);
+        }
+        if here.0 != epoch {
+            return Err(Error::Unavailable(
+                "this node has not seen yet that the log was lost".into(),
+            ));
         }
         // Beyond the last entry there is nothing to wait for: the log has passed such a place, or it is made up.
         let place = Position { epoch, offset };

@@ -150,6 +150,7 @@ impl Socket {
             state_version: self.state_version,
             progress: self.progress,
             token: self.token.clone(),
+            ending: self.ending,
         }
     }
 }

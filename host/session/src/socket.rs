@@ -29,6 +29,8 @@ pub(crate) struct Socket {
     pub(crate) pinged: (u64, u64),
     /// See [`Record::token`].
     pub(crate) token: Option<Arc<str>>,
+    /// See [`Record::ending`].
+    pub(crate) ending: Option<DisconnectReason>,
     /// Events whose handler has not begun.
     pub(crate) jobs: VecDeque<Job>,
     /// Whether a task works through `jobs` now: one at a time.
@@ -121,6 +123,7 @@ impl Socket {
             phase: Phase::Connecting { session },
             pinged: (progress.confirmed, progress.quiet),
             token: None,
+            ending: None,
             progress,
             jobs: VecDeque::new(),
             // The connect call is running.
@@ -147,6 +150,7 @@ impl Socket {
             phase,
             pinged: (record.progress.confirmed, record.progress.quiet),
             token: record.token,
+            ending: record.ending,
             progress: record.progress,
             jobs: VecDeque::new(),
             busy: false,

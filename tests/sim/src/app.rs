@@ -1,4 +1,9 @@
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use engineio::Settings;
@@ -14,6 +19,8 @@ pub type Calls = Rc<RefCell<Vec<String>>>;
 /// A chat in the words of examples/bench: join, leave, say, whisper, set, whoami, ask, kick, fail.
 pub(crate) struct Chat {
     pub(crate) calls: Calls,
+    /// How long `handle-disconnect` takes.
+    pub(crate) goodbye: Rc<Cell<Duration>>,
 }
 
 /// Settings with short times, for a clock that is not real.
@@ -70,6 +77,13 @@ impl App for Chat {
             }
             CallKind::Disconnect(reason) => {
                 self.note(format!("disconnect {reason:?}"));
+                if !self.goodbye.get().is_zero() {
+                    let goodbye = tokio::time::sleep(self.goodbye.get());
+                    return Box::pin(async move {
+                        goodbye.await;
+                        Ok(vec![])
+                    });
+                }
                 Ok(vec![])
             }
             CallKind::Ack { token, outcome } => {

@@ -89,6 +89,8 @@ pub(crate) struct World {
 const SETTLED_WITHIN: Duration = Duration::from_secs(150);
 /// Consequences that are still to come when all is well: one heartbeat, and a client's way back.
 const ECHOES: Duration = Duration::from_secs(60);
+/// Between two looks of a node for sockets without a home that no death explains.
+const SWEPT_WITHIN: Duration = Duration::from_mins(10);
 /// The last words are answered by then.
 const SPOKEN_WITHIN: Duration = Duration::from_secs(60);
 
@@ -226,7 +228,12 @@ impl World {
         // reading of it.
         sleep(ECHOES).await;
         let lives = self.book.borrow().lives.len();
-        sleep(self.stage.window + Duration::from_secs(60)).await;
+        let sweep = if self.book.borrow().died_unseen {
+            SWEPT_WITHIN
+        } else {
+            Duration::ZERO
+        };
+        sleep(sweep + self.stage.window + Duration::from_secs(60)).await;
         if self.book.borrow().lives.len() != lives {
             self.book
                 .borrow_mut()

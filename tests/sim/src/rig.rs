@@ -1,7 +1,11 @@
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
 use backplane::{Backplane, Embedded};
-use session::{AppEntry, AppSettings, Handshake, Hub, Nodes, OpenRequest, Protocol, Shards};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use session::{
+    AppEntry, AppSettings, Handshake, Hub, Node, Nodes, OpenRequest, Protocol, Shards, Unreachable, Wire,
+};
 use tokio::task::LocalSet;
 
 use crate::{Calls, Client, app::Chat};
@@ -11,6 +15,8 @@ pub struct Rig {
     pub hubs: Vec<Hub>,
     pub app: Rc<AppEntry>,
     pub calls: Calls,
+    /// How long `handle-disconnect` takes; no time unless told.
+    pub goodbye: Rc<Cell<Duration>>,
     pub backplane: Arc<dyn Backplane>,
 }
 
@@ -38,13 +44,38 @@ impl Rig {
 
     /// A process over a backplane that another may have used before.
     pub fn on(backplane: Arc<dyn Backplane>, cores: usize, settings: AppSettings) -> Self {
-        let calls: Calls = Rc::new(RefCell::default());
+        Self::of(Nodes::alone(), backplane, cores, settings)
+    }
+
+    /// A node of a cluster whose nodes cannot ask each other anything, and see no lease run out.
+    pub async fn cut_off(backplane: Arc<dyn Backplane>) -> Self {
+        let own = Node {
+            incarnation: Nodes::draw(),
+            name: "node".into(),
+            address: String::new(),
+            apps: BTreeMap::new(),
+            catalogue: None,
+            failed: BTreeMap::new(),
+            draining: false,
+            gone: false,
+        };
+        let nodes = Nodes::join(backplane.clone(), Arc::new(NoRoad), own)
+            .await
+            .unwrap();
+        Self::of(nodes, backplane, 1, crate::settings())
+    }
+
+    fn of(nodes: Nodes, backplane: Arc<dyn Backplane>, cores: usize, settings: AppSettings) -> Self {
+        let (calls, goodbye) = (Calls::default(), Rc::<Cell<Duration>>::default());
         let app = Rc::new(AppEntry {
             name: "chat".into(),
             settings: Arc::new(settings),
-            code: Rc::new(Chat { calls: calls.clone() }),
+            code: Rc::new(Chat {
+                calls: calls.clone(),
+                goodbye: goodbye.clone(),
+            }),
         });
-        let (shards, inboxes) = Shards::new(cores, Nodes::alone());
+        let (shards, inboxes) = Shards::new(cores, nodes);
         let hubs = (0..)
             .zip(inboxes)
             .map(|(shard, inbox)| Hub::start(shard, shards.clone(), inbox, backplane.clone()))
@@ -53,6 +84,7 @@ impl Rig {
             hubs,
             app,
             calls,
+            goodbye,
             backplane,
         }
     }
@@ -94,5 +126,20 @@ impl Rig {
         let claim = client.claim();
         next.connect(&claim).await;
         next
+    }
+}
+
+/// Between nodes that do not reach each other.
+struct NoRoad;
+
+impl Wire for NoRoad {
+    fn ask(&self, node: Arc<Node>, _question: Bytes) -> BoxFuture<'static, Result<Bytes, Unreachable>> {
+        let node = node.name.clone();
+        Box::pin(async move {
+            Err(Unreachable {
+                node,
+                reason: "no road".into(),
+            })
+        })
     }
 }

@@ -1,5 +1,5 @@
 //! Many random lives of a cluster. `WAKELINE_SIM_SEEDS=N` runs more of them, `WAKELINE_SIM_SEED=S` one of them again, with
-//! what the host says in its trace.
+//! what the host says in its trace. `WAKELINE_SIM_FIRST=S` begins at another seed than 0.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -24,8 +24,9 @@ fn lives(what: &str, foul: bool, count: u64) {
         return;
     }
     let count = number("WAKELINE_SIM_SEEDS").unwrap_or(count);
+    let first = number("WAKELINE_SIM_FIRST").unwrap_or(0);
     let mut sum = Tally::default();
-    for seed in 0..count {
+    for seed in first..first + count {
         match life(seed, shape) {
             Err(wrong) => panic!("{wrong}\nagain: WAKELINE_SIM_SEED={seed}"),
             Ok(tally) => sum.add(&tally),

@@ -153,6 +153,7 @@ fn stored_and_read() {
             forgotten: 4,
         },
         token: Some("/\0token".into()),
+        ending: Some(DisconnectReason::PingTimeout),
     };
     let bytes = record.encode();
     assert_eq!(Record::decode(&bytes), Some(record));

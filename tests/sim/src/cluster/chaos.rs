@@ -85,7 +85,7 @@ impl World {
         ));
         host.kill(silently);
         let mut book = self.book.borrow_mut();
-        book.killed.push(host.incarnation);
+        book.killed(host);
         book.tally.kills += 1;
         drop(book);
         let successor = self.start_later();
@@ -145,7 +145,7 @@ impl World {
             book.borrow_mut()
                 .note(format_args!("{} has drained: {drained}", host.name));
             if !drained {
-                book.borrow_mut().killed.push(host.incarnation);
+                book.borrow_mut().killed(&host);
             }
             host.kill(false);
             replace(&stage.hosts, &host, fresh.clone());

@@ -10,7 +10,7 @@ use std::{
 use router::{DisconnectReason, Position};
 use tokio::time::Instant;
 
-use super::life::Life;
+use super::{host::Host, life::Life};
 
 pub(crate) type Book = Rc<RefCell<Ledger>>;
 
@@ -42,6 +42,8 @@ pub(crate) struct Ledger {
     pub(crate) disconnects: HashMap<String, Vec<Point>>,
     /// Nodes that were killed: what their handlers still had to be told may not have been.
     pub(crate) killed: Vec<u64>,
+    /// One of them may have been dead for the others before: what it wrote since is found by their next sweep, no sooner.
+    pub(crate) died_unseen: bool,
     pub(crate) log_lost: Option<Point>,
     pub(crate) tally: Tally,
     pub(crate) trace: String,
@@ -89,6 +91,7 @@ impl Ledger {
             connects: Vec::new(),
             disconnects: HashMap::new(),
             killed: Vec::new(),
+            died_unseen: false,
             log_lost: None,
             tally: Tally::default(),
             trace: String::new(),
@@ -109,6 +112,11 @@ impl Ledger {
     pub(crate) fn wrong(&mut self, what: String) {
         self.note(format_args!("WRONG: {what}"));
         self.wrong.get_or_insert(what);
+    }
+
+    pub(crate) fn killed(&mut self, host: &Host) {
+        self.killed.push(host.incarnation);
+        self.died_unseen |= host.touched() < Instant::now();
     }
 
     pub(crate) fn packet(&mut self, namespace: &'static str, to: To) -> String {

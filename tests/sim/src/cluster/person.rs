@@ -205,7 +205,9 @@ impl Person {
                 true
             }
             '4' => {
-                self.note(format_args!("may not join {}: {}", packet.namespace, packet.data));
+                // Its library would not try again.
+                let wrong = format!("client {} may not join: {}", self.id, packet.data);
+                self.stage.book.borrow_mut().wrong(wrong);
                 false
             }
             _ => {

@@ -2,3 +2,4 @@
 mod recovery;
 mod talk;
 mod token;
+mod trouble;
