@@ -305,7 +305,9 @@ fn change_own(state: &mut State, key: SocketKey, app: &Arc<str>, sorted: &mut So
             state.leave(key, &room, processed);
         }
     }
-    let Some(socket) = state.sockets.get_mut(key) else { return };
+    let Some(socket) = state.sockets.get_mut(key) else {
+        return;
+    };
     if let Some(bytes) = sorted.state.take() {
         socket.state = bytes;
     }
