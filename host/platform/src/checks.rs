@@ -108,12 +108,16 @@ pub(crate) fn origin(text: &str) -> Result<(), &'static str> {
 }
 
 pub(crate) fn token_place(text: &str) -> Result<(), &'static str> {
-    // What a cookie's name may have (RFC 6265).
-    let plain = |c: u8| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c);
     match text.split_once('.') {
-        Some(("auth" | "cookie", name)) if !name.is_empty() && name.bytes().all(plain) => Ok(()),
+        Some(("auth" | "cookie", name)) if cookie_name(name) => Ok(()),
         _ => Err("`auth.FIELD` or `cookie.NAME`"),
     }
+}
+
+/// What a cookie's name may have (RFC 6265).
+pub(crate) fn cookie_name(name: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c);
+    !name.is_empty() && name.bytes().all(plain)
 }
 
 pub(crate) fn http_host(text: &str) -> Result<(), &'static str> {

@@ -1,4 +1,4 @@
-use crate::checks;
+use crate::{auth, checks};
 
 /// One key of the manifest. [`KEYS`] holds all of them.
 pub(crate) struct Key {
@@ -99,6 +99,10 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ),
     ("origins", "Which pages may connect."),
     (
+        "auth",
+        "JSON Web Tokens that the host checks before the handler is called. With this section, `algorithms` and one of `jwks`, `public_key`, `hs256_secret` must be given.",
+    ),
+    (
         "limits",
         "What the app may use. An operator's ceilings may be lower than the bounds given here.",
     ),
@@ -155,6 +159,27 @@ pub(crate) const KEYS: &[Key] = &[
 
     key("origins.allow", Texts { min: 0, check: checks::origin }, Toml("[]"), "",
         "Origins besides the app's own whose pages may connect, such as `https://chat.example.com` or `https://*.example.com`; `*` allows all. Checked for polling and WebSocket alike; clients that send no `Origin` are no pages and pass."),
+
+    key("auth.algorithms", Texts { min: 1, check: auth::algorithm }, Absent("no tokens are checked"), "",
+        "Algorithms that tokens may be signed by: `RS256`, `ES256`, `EdDSA`; `HS256` with `hs256_secret`, and only with it."),
+    key("auth.jwks", Text(auth::jwks), Absent("keys are given here"), "",
+        "URL of the issuer's public keys (a JWKS). `https`, or `http` with `http.allow_private`, which also lets it be at a private address. Fetched when needed, again after 10 minutes and for keys it did not have (every 10 s at most); used for up to an hour while it cannot be fetched."),
+    key("auth.public_key", Text(auth::public_key), Absent("keys are elsewhere"), "",
+        "The issuer's public key, as PEM."),
+    key("auth.hs256_secret", Text(auth::secret_name), Absent("keys are public"), "",
+        "Name of the app's secret that tokens are signed with; the secret has at least 32 bytes."),
+    key("auth.issuer", Text(checks::non_empty), Absent("`iss` is not looked at"), "",
+        "What `iss` of a token must be."),
+    key("auth.audience", Text(checks::non_empty), Absent("tokens must have no `aud`"), "",
+        "What `aud` of a token must be, or have among others."),
+    key("auth.token", Texts { min: 1, check: auth::place }, Toml(r#"["auth.token"]"#), "",
+        "Where clients show their token; the first place that has one counts. `auth.FIELD` of the payload they connect with; `query.NAME`, `cookie.NAME` or `header` (`Authorization: Bearer`) of the connection's first request, which is all that raw clients have. A query may be kept by proxies on the way."),
+    key("auth.required", Flag, Toml("true"), "",
+        "Whether clients without a token are refused. A token that is shown must be good in any case."),
+    number("auth.leeway_ms", (0, 300_000), "5000", "milliseconds",
+        "How far the issuer's clock may be from this one's: tokens are taken that long after `exp` and before `nbf`."),
+    number("auth.expiry_grace_ms", (0, HOUR_MS), "30000", "milliseconds",
+        "How long a client whose token has expired stays connected, its events refused, until it is disconnected. It may show a new token of the same `sub` as the argument of the event `wakeline:auth`."),
 
     number("limits.cpu_ms_per_call", (1, 60_000), "50", "milliseconds",
         "Time on a processor that one call of the handler may take."),

@@ -23,6 +23,7 @@ mod tries;
 mod manifest;
 
 mod app_dir;
+mod auth;
 mod ceilings;
 mod checks;
 mod docs;
@@ -45,6 +46,7 @@ pub use secrets::{SECRET_BYTES_MAX, SECRETS_MAX, SecretInfo, SecretValue};
 pub use tokens::{Identity, NewToken, Scope, TokenInfo};
 
 pub use app_dir::{AppDir, LoadError, MANIFEST_FILE};
+pub use auth::{Auth, AuthKeys};
 pub use ceilings::{Ceilings, UnknownCeiling};
 pub use checks::check_app_name;
 pub use docs::docs;

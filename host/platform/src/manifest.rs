@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    Ceilings, ManifestErrors, Problem, checks,
+    Auth, Ceilings, ManifestErrors, Problem, checks,
     read::{self, Values},
 };
 
@@ -20,6 +20,8 @@ pub struct Manifest {
     /// `None`: off.
     pub recovery: Option<Recovery>,
     pub origins_allow: Vec<String>,
+    /// `None`: clients are not asked who they are.
+    pub auth: Option<Auth>,
     pub limits: Limits,
     pub http: Http,
     pub config: BTreeMap<String, String>,
@@ -146,6 +148,7 @@ impl Manifest {
                 token: values.text("recovery.token"),
             }),
             origins_allow: values.texts("origins.allow"),
+            auth: Auth::assemble(values),
             limits: Limits::assemble(values),
             http: Http {
                 allow: values.texts("http.allow"),
@@ -185,7 +188,7 @@ impl Limits {
     }
 }
 
-fn millis(values: &Values, path: &'static str) -> Duration {
+pub(crate) fn millis(values: &Values, path: &'static str) -> Duration {
     Duration::from_millis(values.integer(path))
 }
 

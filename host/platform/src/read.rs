@@ -10,7 +10,7 @@ use toml::{
 };
 
 use crate::{
-    Ceilings, Problem,
+    Ceilings, Problem, auth,
     keys::{Check, Default, KEYS, Key, Kind, SECTIONS, split},
 };
 
@@ -32,10 +32,12 @@ pub(crate) fn read(source: &str, ceilings: &Ceilings) -> Result<Values, Vec<Prob
         ceilings,
         found: HashMap::new(),
         spans: HashMap::new(),
+        sections: HashMap::new(),
         problems: Vec::new(),
     };
     reader.document();
     reader.raw_paths_differ();
+    reader.auth_is_whole();
     if !reader.problems.is_empty() {
         reader
             .problems
@@ -56,6 +58,8 @@ struct Reader<'a> {
     ceilings: &'a Ceilings,
     found: HashMap<&'static str, Value>,
     spans: HashMap<&'static str, Range<usize>>,
+    /// Where the text has a section, empty or not.
+    sections: HashMap<&'static str, Range<usize>>,
     problems: Vec<Problem>,
 }
 
@@ -79,11 +83,6 @@ impl Reader<'_> {
         if let Some(key) = KEYS.iter().find(|key| key.path == text) {
             return self.key(key, value);
         }
-        if text == "auth" {
-            let problem = Problem::new(self.source, name.span(), "auth", "this version cannot verify tokens yet")
-                .help("remove [auth] and check credentials in `handle-connect`; the app is not served without a check it asked for");
-            return self.problems.push(problem);
-        }
         let Some((section, _)) = SECTIONS
             .iter()
             .find(|(section, _)| *section == text && !text.is_empty())
@@ -93,6 +92,7 @@ impl Reader<'_> {
         let DeValue::Table(table) = value.get_ref() else {
             return self.mismatch(value, section, "a section");
         };
+        self.sections.insert(*section, name.span());
         if let Some(key) = KEYS
             .iter()
             .find(|key| matches!(key.kind, Kind::Map) && split(key.path).0 == *section)
@@ -223,6 +223,28 @@ impl Reader<'_> {
             let message = "expected another path than that of raw.websocket";
             self.problems
                 .push(Problem::new(self.source, span.clone(), "raw.engineio", message));
+        }
+    }
+}
+
+/// What keys ask of each other.
+impl Reader<'_> {
+    /// A section that asks for a check must say which: no app is served without the check it asked for.
+    fn auth_is_whole(&mut self) {
+        let Some(section) = self.sections.get("auth").cloned() else {
+            return;
+        };
+        // What is wrong by itself is told already.
+        if self
+            .problems
+            .iter()
+            .any(|problem| problem.key.starts_with("auth"))
+        {
+            return;
+        }
+        for (key, problem) in auth::problems(&self.found) {
+            let at = self.spans.get(key).unwrap_or(&section).clone();
+            self.problems.push(Problem::new(self.source, at, key, problem));
         }
     }
 }

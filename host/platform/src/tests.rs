@@ -1,4 +1,5 @@
 #![expect(clippy::needless_raw_string_hashes, reason = "as expect-test writes them")]
+mod auth;
 mod folders;
 mod table;
 
@@ -65,6 +66,7 @@ fn empty_is_valid() {
                     },
                 ),
                 origins_allow: [],
+                auth: None,
                 limits: Limits {
                     cpu_per_call: 50ms,
                     wall_per_call: 10s,
@@ -211,20 +213,6 @@ fn unknown_keys_are_errors_that_know_better() {
                | ^^^^^^^^^^^^^^^^^
                = help: [limits] has: cpu_ms_per_call, wall_ms_per_call, memory_bytes, instances, connections, events_queued, rooms_per_socket, queue_bytes, effects_per_call, effect_bytes_per_call, reads_per_call, kv_writes_per_call, kv_value_bytes, host_bytes_per_call, log_lines_per_call, http_requests_per_call, timers
         "#]],
-    );
-}
-
-#[test]
-fn auth_is_refused_not_ignored() {
-    check(
-        "[auth]\njwt = { issuer = \"i\" }\n",
-        &expect![[r#"
-        wakeline.toml:1:2: auth: this version cannot verify tokens yet
-           |
-         1 | [auth]
-           |  ^^^^
-           = help: remove [auth] and check credentials in `handle-connect`; the app is not served without a check it asked for
-    "#]],
     );
 }
 

@@ -67,6 +67,20 @@ const HOUSE: &[Room] = &[
             "tokio",
         ],
     },
+    // Knows tokens and keys, and nobody: session asks it through the server.
+    Room {
+        name: "wakeline-auth",
+        rooms: &[],
+        libraries: &[
+            "futures-util",
+            "jsonwebtoken",
+            "parking_lot",
+            // The cryptography beneath jsonwebtoken; in the house already for TLS.
+            "ring",
+            "serde_json",
+            "tokio",
+        ],
+    },
     Room {
         name: "wakeline-session",
         rooms: &[
@@ -146,6 +160,7 @@ const HOUSE: &[Room] = &[
     Room {
         name: "wakeline-server",
         rooms: &[
+            "wakeline-auth",
             "wakeline-engineio",
             "wakeline-socketio",
             "wakeline-router",
