@@ -4,7 +4,7 @@ use backplane::Window;
 use futures_util::future::LocalBoxFuture;
 use router::{Call, Effect, Failure};
 
-use crate::TokenPlace;
+use crate::{AuthSettings, TokenPlace};
 
 /// An app's code, as a session sees it: implemented by the server with the Wasm runtime, by tests with closures.
 /// One instance a core; never called from another thread.
@@ -39,6 +39,8 @@ pub struct AppSettings {
     pub recovery: Option<RecoverySettings>,
     /// How clients that know nothing of recovery are known again; of use with `recovery` only.
     pub token: Option<TokenPlace>,
+    /// `None`: clients are not asked who they are.
+    pub auth: Option<AuthSettings>,
     /// Bytes that may wait for one slow client; beyond, its connection is closed (it recovers).
     pub queue_bytes_max: usize,
     pub rooms_per_socket_max: usize,

@@ -7,7 +7,7 @@ use socketio::{RecoveryClaim, encode};
 use tokio::sync::oneshot;
 
 use crate::{
-    AppEntry, Hub,
+    AppEntry, Hub, Verified,
     commit::volatile_topic,
     line::{Log, Running},
     record::Progress,
@@ -30,6 +30,10 @@ impl Hub {
         else {
             return;
         };
+        let verified = match self.admit(session, &app, auth.as_deref()).await {
+            Ok(verified) => verified,
+            Err(rejection) => return self.reject(session, &namespace, &rejection),
+        };
         if let Err(error) = self.open_line(&app).await {
             tracing::warn!(app = %app.name, %error, "the app's log cannot be read");
             self.with(|state, _| {
@@ -48,12 +52,24 @@ impl Hub {
             (claim, _) => (claim, false),
         };
         if let Some(claim) = claim.filter(|_| app.settings.recovery.is_some())
-            && self.recover(session, &app, &namespace, &claim, by_token).await
+            && self
+                .recover(
+                    session,
+                    &app,
+                    &namespace,
+                    &claim,
+                    by_token,
+                    verified.as_ref(),
+                )
+                .await
         {
             return;
         }
-        let Some((key, call)) = self.with(|state, _| begin_connect(state, session, namespace.clone(), auth))
-        else {
+        let Some((key, call)) = self.with(|state, now| {
+            let begun = begin_connect(state, session, namespace.clone(), auth, verified.as_ref())?;
+            state.identify(begun.0, verified.as_ref(), now);
+            Some(begun)
+        }) else {
             return;
         };
         match app.code.call(call).await {
@@ -120,6 +136,17 @@ impl Hub {
         }
         // The connect call kept the socket busy: what arrived meanwhile is worked through now.
         self.clone().run_jobs(key).await;
+    }
+
+    /// [`Hub::refuse`] before the handler was called: a raw session has its socket already.
+    pub(crate) fn turn_away(&self, session: SessionKey, namespace: &str, failure: &Failure) {
+        self.with(|state, _| {
+            if let Some(key) = state.socket_of(session, namespace) {
+                state.unlink(key);
+                state.sockets.remove(key);
+            }
+        });
+        self.refuse(session, namespace, failure);
     }
 
     /// Tells a client that it may not join; closes a raw one, which knows no other way.
@@ -253,9 +280,11 @@ fn begin_connect(
     session: SessionKey,
     namespace: Arc<str>,
     auth: Option<String>,
+    verified: Option<&Verified>,
 ) -> Option<(SocketKey, Call)> {
     let mut handshake = (*state.sessions.get(session)?.handshake).clone();
     handshake.auth = auth;
+    handshake.claims = verified.map(|verified| verified.claims.clone());
     let key = match state.socket_of(session, &namespace) {
         Some(key) => key,
         None => create_socket(state, session, namespace)?,
@@ -279,6 +308,7 @@ fn go_live(state: &mut State, key: SocketKey) -> Option<SessionKey> {
     line.members.insert(&socket.namespace, socket.id.clone(), key);
     socket.phase = Phase::Live { session };
     send_connect(state, session, key);
+    state.arm_expiry(key);
     Some(session)
 }
 

@@ -71,6 +71,9 @@ impl State {
         let Some(socket) = self.sockets.get_mut(key) else {
             return;
         };
+        if socket.expiry().is_some_and(|expiry| expiry <= now) {
+            return self.expire(key, now);
+        }
         let mut late = Vec::new();
         socket.asked.retain(|asked| {
             let over = asked.due <= now;

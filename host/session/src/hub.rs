@@ -250,6 +250,7 @@ impl Hub {
             } => {
                 start(self.clone().connect(session, namespace, auth, claim));
             }
+            Task::Refresh { socket, token, ack } => start(self.clone().refresh(socket, token, ack)),
             Task::Report {
                 app,
                 reply_to,

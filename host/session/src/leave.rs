@@ -54,6 +54,9 @@ impl State {
             return;
         };
         socket.phase = Phase::Away { until, reason };
+        if let Some(identity) = &mut socket.identity {
+            identity.speaks = None;
+        }
         socket.unanswered = Vec::new();
         self.arm(until, TimerKey::Socket(key));
         self.tasks.push(Task::Save(key));

@@ -8,6 +8,7 @@
 //! session dies it may stay, away, until its client recovers it on another session or its window passes.
 mod adopt;
 mod app;
+mod auth;
 mod call;
 mod close;
 mod collect;
@@ -18,6 +19,7 @@ mod drain;
 mod due;
 mod homes;
 mod hub;
+mod identity;
 mod ids;
 mod leave;
 mod line;
@@ -43,6 +45,7 @@ mod timers;
 mod token;
 
 pub use app::{App, AppEntry, AppSettings, Apps, RecoverySettings};
+pub use auth::{AuthSettings, Credential, CredentialPlace, Rejection, RejectionCode, Verified, Verifier};
 pub use engineio::Refusal;
 pub use homes::LeftBehind;
 pub use hub::Hub;

@@ -23,6 +23,8 @@ pub(crate) struct Record {
     pub(crate) token: Option<Arc<str>>,
     /// Its end is being told to the app, which may know of it already: from then on nobody recovers it.
     pub(crate) ending: Option<DisconnectReason>,
+    /// Whom it belongs to, where the app asks for that; see [`crate::Verified`].
+    pub(crate) subject: Option<Arc<str>>,
 }
 
 /// The process and core that owns a socket. Only its home may write its record; taking over means writing a new home

@@ -14,8 +14,7 @@ use socketio::RecoveryClaim;
 use tokio::sync::oneshot;
 
 use crate::{
-    AppEntry, Hub,
-    ids::{self, Secret},
+    AppEntry, Hub, Verified, ids,
     record::{Record, bucket},
     socket::{Phase, Socket},
     state::{SessionKey, SocketKey, State, Task},
@@ -54,11 +53,19 @@ impl Hub {
         namespace: &Arc<str>,
         claim: &RecoveryClaim,
         by_token: bool,
+        verified: Option<&Verified>,
     ) -> bool {
         let Some((secret, id)) = ids::parse_pid(&claim.pid) else {
             return false;
         };
-        let claimed = match self.claim(session, app, namespace, &id, &secret).await {
+        // A secret that somebody else got hold of does not make them whom it was made for.
+        let subject = verified.map(|verified| &verified.subject);
+        let is_theirs = |record: &Record| {
+            *record.namespace == **namespace
+                && ids::same_secret(&record.secret, &secret)
+                && (app.settings.auth.is_none() || record.subject.as_ref() == subject)
+        };
+        let claimed = match self.claim(session, app, &id, is_theirs).await {
             Ok(Some(claimed)) => claimed,
             Ok(None) => {
                 self.with(|state, _| state.line(&app.name).stats.not_recovered += 1);
@@ -76,6 +83,7 @@ impl Hub {
             offset => progress.resume(offset.as_deref()),
         };
         let key = self.install(session, app, &id, claimed);
+        self.with(|state, now| state.identify(key, verified, now));
         let replayed = match resumed {
             Some(from) => self.replay(session, key, app, from).await,
             None => Ok(false),
@@ -122,9 +130,8 @@ impl Hub {
         &self,
         session: SessionKey,
         app: &Rc<AppEntry>,
-        namespace: &str,
         id: &Arc<str>,
-        secret: &Secret,
+        is_theirs: impl Fn(&Record) -> bool,
     ) -> Result<Option<Claimed>, Error> {
         let waits = || self.with(|state, _| state.sessions.contains_key(session));
         for _ in 0..RELEASE_TRIES {
@@ -134,7 +141,7 @@ impl Hub {
             let Some(mut record) = Record::decode(&value.bytes) else {
                 return Ok(None);
             };
-            if *record.namespace != *namespace || !ids::same_secret(&record.secret, secret) {
+            if !is_theirs(&record) {
                 return Ok(None);
             }
             // The app may have been told that it is gone.

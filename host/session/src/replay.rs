@@ -298,6 +298,7 @@ fn finish(state: &mut State, session: SessionKey, key: SocketKey, held: Option<V
             send_connect(state, session, key);
         }
         state.settle(session, now);
+        state.arm_expiry(key);
     } else if let Some(recovery) = socket.app.settings.recovery {
         state.put_away(key, now + recovery.window, DisconnectReason::TransportError);
     }

@@ -9,7 +9,7 @@ use crate::AppEntry;
 pub struct OpenRequest {
     pub app: Rc<AppEntry>,
     pub protocol: Protocol,
-    /// `auth` still empty, `claims` as the transport verified them.
+    /// `auth` and `claims` still empty.
     pub handshake: Handshake,
 }
 

@@ -151,6 +151,7 @@ impl Socket {
             progress: self.progress,
             token: self.token.clone(),
             ending: self.ending,
+            subject: self.subject().cloned(),
         }
     }
 }

@@ -144,6 +144,16 @@ impl Session {
         }
     }
 
+    /// Says this code to a raw client, whose connection is about to be closed: it knows no other way. What waited for it
+    /// is not sent.
+    pub(crate) fn close_raw_with(&mut self, code: u16) {
+        if matches!(self.dialect, Dialect::Messages)
+            && let Some(outbox) = self.outbox.take()
+        {
+            outbox.abort(code);
+        }
+    }
+
     /// Ends a plain WebSocket.
     pub(crate) fn end_plain(&mut self, code: Option<u16>) {
         self.link = Link::Ended;

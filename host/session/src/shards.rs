@@ -197,6 +197,7 @@ impl Shards {
             sum.volatile_dropped += stats.volatile_dropped;
             sum.recovered += stats.recovered;
             sum.not_recovered += stats.not_recovered;
+            sum.unauthorised += stats.unauthorised;
             sum.overflows += stats.overflows;
             sum.failures += stats.failures;
             sum.log_offset = sum.log_offset.max(stats.log_offset);

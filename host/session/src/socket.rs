@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     AppEntry,
+    identity::Identity,
     ids::Secret,
     record::{Progress, Record},
     state::SessionKey,
@@ -31,6 +32,8 @@ pub(crate) struct Socket {
     pub(crate) token: Option<Arc<str>>,
     /// See [`Record::ending`].
     pub(crate) ending: Option<DisconnectReason>,
+    /// `None`: the app does not ask, or the client need not say.
+    pub(crate) identity: Option<Box<Identity>>,
     /// Events whose handler has not begun.
     pub(crate) jobs: VecDeque<Job>,
     /// Whether a task works through `jobs` now: one at a time.
@@ -124,6 +127,7 @@ impl Socket {
             pinged: (progress.confirmed, progress.quiet),
             token: None,
             ending: None,
+            identity: None,
             progress,
             jobs: VecDeque::new(),
             // The connect call is running.
@@ -151,6 +155,7 @@ impl Socket {
             pinged: (record.progress.confirmed, record.progress.quiet),
             token: record.token,
             ending: record.ending,
+            identity: record.subject.map(Identity::away).map(Box::new),
             progress: record.progress,
             jobs: VecDeque::new(),
             busy: false,
@@ -206,9 +211,26 @@ impl Socket {
         }
     }
 
+    pub(crate) fn subject(&self) -> Option<&Arc<str>> {
+        self.identity.as_ref().map(|identity| &identity.subject)
+    }
+
+    /// Whether its client's token, if it needs one, is still good.
+    pub(crate) fn may_speak(&self, now: Instant) -> bool {
+        let speaks = self.identity.as_ref().and_then(|identity| identity.speaks);
+        speaks.is_none_or(|speaks| now < speaks.until)
+    }
+
+    /// When it is to be disconnected for want of a new token.
+    pub(crate) fn expiry(&self) -> Option<Instant> {
+        let speaks = self.identity.as_ref()?.speaks?;
+        matches!(self.phase, Phase::Live { .. }).then_some(speaks.ends)
+    }
+
     /// The next instant at which something of this socket is due.
     pub(crate) fn due(&self) -> Option<Instant> {
-        let asked = self.asked.iter().map(|asked| asked.due).min();
+        let asked = self.asked.iter().map(|asked| asked.due);
+        let asked = asked.chain(self.expiry()).min();
         match self.phase {
             Phase::Away { until, .. } => Some(asked.map_or(until, |due| due.min(until))),
             _ => asked,

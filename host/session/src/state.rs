@@ -52,6 +52,12 @@ pub(crate) enum Task {
         auth: Option<String>,
         claim: Option<RecoveryClaim>,
     },
+    /// A client showed a new token.
+    Refresh {
+        socket: SocketKey,
+        token: Option<String>,
+        ack: Option<u64>,
+    },
     /// A socket has jobs.
     Work(SocketKey),
     /// A socket's record is to be written.
@@ -93,6 +99,8 @@ pub struct AppStats {
     pub overflows: u64,
     /// Ever: calls of the app's handler that failed.
     pub failures: u64,
+    /// Ever: clients that were refused for their token.
+    pub unauthorised: u64,
     /// The last offset of the log that was delivered.
     pub log_offset: u64,
 }
@@ -183,13 +191,7 @@ impl State {
         match &mut session.dialect {
             Dialect::Messages => {
                 if let Some(socket) = session.sockets.first().copied() {
-                    self.enqueue(
-                        socket,
-                        Job::Event {
-                            data: raw::event(message),
-                            ack: None,
-                        },
-                    );
+                    self.hear(socket, raw::event(message), None, now);
                 }
             }
             Dialect::SocketIo(socketio) => {
@@ -233,12 +235,12 @@ impl State {
                 }
                 Some(Output::Event { namespace, ack, data }) => {
                     if let Some(socket) = self.socket_of(key, &namespace) {
-                        self.enqueue(socket, Job::Event { data, ack });
+                        self.hear(socket, data, ack, now);
                     }
                 }
                 Some(Output::Ack { namespace, id, data }) => {
                     if let Some(socket) = self.socket_of(key, &namespace) {
-                        self.answered(socket, id, data);
+                        self.answered(socket, id, data, now);
                     }
                 }
                 Some(Output::Disconnect { namespace }) => {
@@ -280,8 +282,8 @@ impl State {
     }
 
     /// A client's ack of one of our emits. Unknown ids are ignored, as the reference server does.
-    fn answered(&mut self, key: SocketKey, id: u64, data: EventData) {
-        let Some(socket) = self.sockets.get_mut(key) else {
+    fn answered(&mut self, key: SocketKey, id: u64, data: EventData, now: Instant) {
+        let Some(socket) = self.sockets.get_mut(key).filter(|socket| socket.may_speak(now)) else {
             return;
         };
         if let Some(place) = socket.asked.iter().position(|asked| asked.id == id) {

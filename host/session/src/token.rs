@@ -53,7 +53,7 @@ impl TokenPlace {
     }
 }
 
-fn cookie<'a>(handshake: &'a Handshake, name: &str) -> Option<&'a str> {
+pub(crate) fn cookie<'a>(handshake: &'a Handshake, name: &str) -> Option<&'a str> {
     let lines = handshake.headers.iter().filter(|(header, _)| header == "cookie");
     let pairs = lines.flat_map(|(_, line)| line.split(';'));
     let mut found = pairs.filter_map(|pair| pair.trim().split_once('='));

@@ -43,6 +43,7 @@ pub fn settings() -> AppSettings {
             bytes_max: 16 << 20,
         }),
         token: None,
+        auth: None,
         queue_bytes_max: 1 << 20,
         rooms_per_socket_max: 100,
         events_queued_max: 64,
@@ -55,7 +56,10 @@ impl App for Chat {
         let socket = call.socket.unwrap();
         let outcome = match call.kind {
             CallKind::Connect(handshake) => {
-                self.note(format!("connect {}", socket.namespace));
+                let claims = handshake
+                    .claims
+                    .map_or_else(String::new, |claims| format!(" {claims}"));
+                self.note(format!("connect {}{claims}", socket.namespace));
                 match handshake.auth.as_deref() {
                     Some(auth) if auth.contains("deny") => Err(Failure::Refused(Refusal {
                         message: "no".into(),

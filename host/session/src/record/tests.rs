@@ -154,6 +154,7 @@ fn stored_and_read() {
         },
         token: Some("/\0token".into()),
         ending: Some(DisconnectReason::PingTimeout),
+        subject: Some("[\"iss\",\"ann\"]".into()),
     };
     let bytes = record.encode();
     assert_eq!(Record::decode(&bytes), Some(record));

@@ -156,6 +156,7 @@ fn entry(setup: &Setup) -> AppEntry {
             connect_timeout: Duration::from_secs(45),
             recovery: None,
             token: None,
+            auth: None,
             queue_bytes_max: 1 << 20,
             rooms_per_socket_max: 100,
             events_queued_max: 100,

@@ -1,4 +1,5 @@
 //! The promises of a session, one by one, on a paused clock.
+mod auth;
 mod recovery;
 mod talk;
 mod token;
