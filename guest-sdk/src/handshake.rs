@@ -40,7 +40,26 @@ impl Handshake {
         Ok(serde_json::from_str(self.auth.as_deref().unwrap_or("{}"))?)
     }
 
-    /// Verified claims; `None` while the app's manifest has no `[auth]`.
+    /// Verified claims of the client's token; `None` while the app's manifest has no `[auth]`, or if it does not require a
+    /// token and the client showed none. The host has checked signature, issuer, audience and times; what they allow is
+    /// for the app to say.
+    ///
+    /// ```
+    /// # use wakeline_sdk::prelude::*;
+    /// #[derive(Deserialize)]
+    /// struct Claims { sub: String, #[serde(default)] roles: Vec<String> }
+    ///
+    /// fn connect(socket: &Socket, handshake: &Handshake) -> Result<(), Refusal> {
+    ///     let Some(claims) = handshake.claims::<Claims>()? else {
+    ///         return Err(Refusal::unauthorised("guests are not let in"));
+    ///     };
+    ///     if !claims.roles.iter().any(|role| role == "admin") {
+    ///         return Err(Refusal::unauthorised("admins only"));
+    ///     }
+    ///     socket.join(format!("user:{}", claims.sub))?;
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn claims<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         Ok(self.claims.as_deref().map(serde_json::from_str).transpose()?)
     }

@@ -1,9 +1,8 @@
 use std::sync::Arc;
 
-use jsonwebtoken::jwk::Jwk;
 use serde::Deserialize;
 
-use crate::{Algorithm, Key};
+use crate::{Algorithm, Key, keys::Jwk};
 
 /// Bytes of a set. The largest in the wild, of issuers with many tenants, have some ten thousand.
 pub const JWKS_BYTES_MAX: usize = 256 * 1024;
@@ -39,7 +38,7 @@ impl KeySet {
         // One by one, so that a key of a kind nobody knows here does not spoil the others.
         let keys = set.keys.into_iter().take(KEYS_MAX).filter_map(|key| {
             let jwk: Jwk = serde_json::from_value(key).ok()?;
-            let id = jwk.common.key_id.as_deref().map(Arc::from);
+            let id = jwk.kid.as_deref().map(Arc::from);
             Some((id, Key::from_jwk(&jwk)?))
         });
         let keys: Vec<_> = keys.collect();
@@ -52,7 +51,7 @@ impl KeySet {
     /// The key of that id, for that algorithm. A token that names none is taken where only one can be meant.
     pub(crate) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&Key> {
         let mut keys = self.0.iter().filter(|(known, key)| {
-            key.algorithm == algorithm && id.is_none_or(|id| known.as_deref() == Some(id))
+            key.algorithm() == algorithm && id.is_none_or(|id| known.as_deref() == Some(id))
         });
         let (_, first) = keys.next()?;
         (id.is_some() || keys.next().is_none()).then_some(first)

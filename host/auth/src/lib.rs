@@ -5,6 +5,10 @@
 //! fetches them through [`Fetch`], which the server implements. [`Verifier`] puts both together and slows down those
 //! who guess ([`Damper`]).
 //!
+//! The form of tokens is simple enough to be read here ([`token`]); the cryptography is ring's. Libraries for tokens have
+//! more in them than there is to do, and are where the traps were: an algorithm that the token chooses, claims of
+//! the wrong type that are not looked at.
+//!
 //! *Invariant:* nothing of a token chooses what it is checked with, but the id of a key among those that the app
 //! trusts: not the algorithm, not the issuer, never a URL.
 mod verifier;
@@ -20,15 +24,16 @@ mod shelf;
 mod damper;
 mod keys;
 mod pem;
-mod ring_provider;
+mod token;
 
 pub use cache::{Fetch, FetchError, FetchRequest, KeyCache};
-pub use check::{Rejection, TOKEN_BYTES_MAX, Verified, check};
+pub use check::{Rejection, Verified, check};
 pub use damper::Damper;
 pub use jwks::{JWKS_BYTES_MAX, KeySet, KeySetError};
 pub use keys::{Algorithm, Key};
 pub use policy::{Policy, PolicyError, Trust};
-pub use verifier::{Secret, Verifier};
+pub use token::TOKEN_BYTES_MAX;
+pub use verifier::Verifier;
 
 #[cfg(test)]
 mod tests;

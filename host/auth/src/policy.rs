@@ -58,7 +58,7 @@ impl Policy {
         match &self.trust {
             Trust::Secret(_) if !only(Algorithm::Hs256) => Err(PolicyError::SecretAlgorithm),
             Trust::Key(_) | Trust::Jwks { .. } if has_hmac => Err(PolicyError::PublicAlgorithm),
-            Trust::Key(key) if !only(key.algorithm) => Err(PolicyError::KeyAlgorithm),
+            Trust::Key(key) if !only(key.algorithm()) => Err(PolicyError::KeyAlgorithm),
             Trust::Secret(_) | Trust::Key(_) | Trust::Jwks { .. } => Ok(()),
         }
     }

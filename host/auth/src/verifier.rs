@@ -9,11 +9,9 @@ use tokio::time::{Instant, sleep};
 use crate::{
     Damper, Key, KeyCache, Policy, PolicyError, Rejection, Trust, Verified,
     cache::Slot,
-    check::{check, head},
+    check::{algorithm, check_token},
+    token::Token,
 };
-
-/// The app's secret of that name, if it is set.
-pub type Secret = Arc<dyn Fn(&str) -> Option<Vec<u8>> + Send + Sync>;
 
 /// Checks the tokens of one app. One a process; shared by its cores.
 pub struct Verifier {
@@ -21,13 +19,12 @@ pub struct Verifier {
     cache: Arc<KeyCache>,
     /// With [`Trust::Jwks`].
     slot: Option<Arc<Slot>>,
-    secret: Secret,
     /// Held only to count.
     damper: Mutex<Damper>,
 }
 
 impl Verifier {
-    pub fn new(policy: Policy, cache: Arc<KeyCache>, secret: Secret) -> Result<Self, PolicyError> {
+    pub fn new(policy: Policy, cache: Arc<KeyCache>) -> Result<Self, PolicyError> {
         policy.check()?;
         let slot = match &policy.trust {
             Trust::Jwks { url, .. } => Some(cache.slot(&policy.app, policy.issuer.as_deref(), url)),
@@ -37,16 +34,28 @@ impl Verifier {
             policy,
             cache,
             slot,
-            secret,
             damper: Mutex::default(),
         })
     }
 
+    /// The name of the app's secret that `verify` is to be given.
+    pub fn secret_name(&self) -> Option<&str> {
+        match &self.policy.trust {
+            Trust::Secret(name) => Some(name),
+            Trust::Key(_) | Trust::Jwks { .. } => None,
+        }
+    }
+
     /// Checks the token that a client at `address` showed, if it showed one. May fetch keys; a rejection is told the later
-    /// the more of them `address` has earned.
-    pub async fn verify(&self, token: Option<&str>, address: &str) -> Result<Verified, Rejection> {
+    /// the more of them `address` has earned. `secret`: the one of that name as it is now, if it is set.
+    pub async fn verify(
+        &self,
+        token: Option<&str>,
+        address: &str,
+        secret: Option<&[u8]>,
+    ) -> Result<Verified, Rejection> {
         let outcome = match token {
-            Some(token) => self.check(token).await,
+            Some(token) => self.check(token, secret).await,
             None => Err(Rejection::Missing),
         };
         if let Err(rejection) = &outcome
@@ -61,24 +70,25 @@ impl Verifier {
         outcome
     }
 
-    async fn check(&self, token: &str) -> Result<Verified, Rejection> {
-        let head = head(token, &self.policy)?;
+    async fn check(&self, token: &str, secret: Option<&[u8]>) -> Result<Verified, Rejection> {
+        let token = Token::parse(token)?;
+        let algorithm = algorithm(&token, &self.policy)?;
         let key = match (&self.policy.trust, &self.slot) {
-            (Trust::Secret(name), _) => self.shared_secret(name)?,
+            (Trust::Secret(name), _) => self.shared_secret(name, secret)?,
             (Trust::Key(key), _) => key.clone(),
             (Trust::Jwks { allow_private, .. }, Some(slot)) => {
-                let id = head.key_id.as_deref();
-                self.cache.key(slot, id, head.algorithm, *allow_private).await?
+                let id = token.head.kid.as_deref();
+                self.cache.key(slot, id, algorithm, *allow_private).await?
             }
             (Trust::Jwks { .. }, None) => unreachable!("`new` made it"),
         };
-        check(token, &key, &self.policy, now_ms())
+        check_token(&token, &key, &self.policy, now_ms())
     }
 
-    fn shared_secret(&self, name: &str) -> Result<Key, Rejection> {
-        let found = (self.secret)(name).ok_or("it is not set");
-        found.and_then(|secret| Key::secret(&secret)).map_err(|problem| {
-            tracing::warn!(app = %self.policy.app, secret = %name, %problem, "no token can be checked with auth.hs256_secret");
+    fn shared_secret(&self, name: &str, secret: Option<&[u8]>) -> Result<Key, Rejection> {
+        let key = secret.ok_or("it is not set").and_then(Key::secret);
+        key.map_err(|problem| {
+            tracing::warn!(app = %self.policy.app, secret = %name, %problem, "auth.hs256_secret is of no use: nobody can join");
             Rejection::Unavailable
         })
     }

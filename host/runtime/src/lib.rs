@@ -19,6 +19,7 @@ mod imports;
 mod instance;
 mod kv;
 mod pace;
+mod reach;
 mod state;
 mod transaction;
 
@@ -27,6 +28,7 @@ pub use component::{Component, Digest, Exports};
 pub use engine::{Engine, EngineConfig, StartError};
 pub use host::{Commit, CommitError, Condition, Host, KvWrite, LogLevel, Page, SocketInfo, TimerChange};
 pub use limits::Limits;
+pub use reach::{OutOfReach, reach};
 pub use worker::{Source, Stats, Tier, Worker};
 
 #[cfg(test)]

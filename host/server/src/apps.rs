@@ -16,6 +16,7 @@ use transport::{Origins, WebSettings};
 
 use crate::{
     ConfigError,
+    auth::Guard,
     logs::Logs,
     shelf::{Origin, Shelf, Wanted},
     store::Store,
@@ -118,6 +119,8 @@ pub(crate) struct Version {
     pub(crate) config: Arc<BTreeMap<String, String>>,
     pub(crate) limits: runtime::Limits,
     pub(crate) trial: Trial,
+    /// `None`: clients are not asked who they are.
+    pub(crate) guard: Option<Guard>,
 }
 
 impl Tenant {
@@ -240,6 +243,7 @@ impl Version {
             config: Arc::new(manifest.config.clone()),
             limits: translate::limits(&manifest, cores),
             trial: Trial::default(),
+            guard: Guard::new(&manifest)?,
             manifest,
         })
     }

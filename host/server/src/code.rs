@@ -7,10 +7,11 @@ use std::{
     time::Instant,
 };
 
+use auth::KeyCache;
 use futures_util::future::LocalBoxFuture;
 use router::{Call, Effect, Failure};
 use runtime::{Component, Host, LogLevel, Source, Stats, Tier, Worker};
-use session::Shards;
+use session::{AppSettings, Shards};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -32,6 +33,7 @@ pub(crate) struct CodeGrounds {
     pub(crate) shards: Shards,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) secrets: Secrets,
+    pub(crate) keys: Arc<KeyCache>,
     pub(crate) alarms: mpsc::UnboundedSender<Alarm>,
 }
 
@@ -78,6 +80,19 @@ impl Code {
             past: Cell::default(),
             used: Cell::new(Instant::now()),
         }))
+    }
+
+    /// What sessions are to know of a version: who checks its clients' tokens, too.
+    pub(crate) fn settings(&self, version: &Version) -> Arc<AppSettings> {
+        let Some(guard) = &version.guard else {
+            return Arc::clone(&version.settings);
+        };
+        let CodeGrounds { keys, secrets, .. } = &self.0.grounds;
+        let auth = Some(guard.settings(keys, secrets, &self.0.tenant, version));
+        Arc::new(AppSettings {
+            auth,
+            ..AppSettings::clone(&version.settings)
+        })
     }
 
     /// Takes over what the app runs now. Calls that have begun end with the code that they began with.

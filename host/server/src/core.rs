@@ -306,7 +306,7 @@ impl Local {
     fn new(code: Rc<Code>, version: &Version, is_fixed: bool) -> Self {
         let entry = AppEntry {
             name: version.manifest.name.as_str().into(),
-            settings: Arc::clone(&version.settings),
+            settings: code.settings(version),
             code: Rc::clone(&code) as Rc<dyn session::App>,
         };
         Self {

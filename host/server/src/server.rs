@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use auth::KeyCache;
 use backplane::Backplane;
 use futures_util::future::join_all;
 use platform::{Catalogue, Platform};
@@ -27,6 +28,7 @@ use crate::{
     cluster::{self, Joined},
     code::{Alarm, CodeGrounds},
     core::Core,
+    fetch::HttpFetch,
     follow,
     handle::Shared,
     restore, rooms,
@@ -92,6 +94,7 @@ impl Server {
             shards: shards.clone(),
             shelf: Arc::clone(&tenants.shelf),
             secrets: secrets.clone(),
+            keys: Arc::new(KeyCache::new(Arc::new(HttpFetch::new()))),
             alarms,
         };
         let peering = joined.as_ref().map(|joined| Arc::clone(&joined.peering));

@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 use platform::Manifest;
 use session::{AppSettings, RecoverySettings, TokenPlace};
 
+use crate::auth;
+
 pub(crate) fn settings(manifest: &Manifest) -> AppSettings {
     let engine = &manifest.engine;
     AppSettings {
@@ -29,6 +31,7 @@ pub(crate) fn settings(manifest: &Manifest) -> AppSettings {
             bytes_max: recovery.bytes_max,
         }),
         token: manifest.recovery.as_ref().and_then(token_place),
+        auth: manifest.auth.as_ref().map(auth::closed),
         queue_bytes_max: manifest.limits.queue_bytes,
         rooms_per_socket_max: manifest.limits.rooms_per_socket,
         events_queued_max: manifest.limits.events_queued,

@@ -6,6 +6,8 @@
 mod harness;
 
 #[cfg(test)]
+mod auth;
+#[cfg(test)]
 mod chromium;
 #[cfg(test)]
 mod cluster;

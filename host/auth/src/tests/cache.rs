@@ -75,7 +75,7 @@ impl Rig {
                 allow_private: false,
             },
         };
-        Verifier::new(policy, Arc::clone(&self.cache), Arc::new(|_| None)).unwrap()
+        Verifier::new(policy, Arc::clone(&self.cache)).unwrap()
     }
 }
 
@@ -87,7 +87,7 @@ fn token(signer: &Signer, key_id: &str) -> String {
 }
 
 async fn outcome(verifier: &Verifier, token: &str) -> Result<(), Rejection> {
-    verifier.verify(Some(token), "192.0.2.1").await.map(|_| ())
+    verifier.verify(Some(token), "192.0.2.1", None).await.map(|_| ())
 }
 
 #[tokio::test(start_paused = true)]
@@ -216,17 +216,17 @@ async fn guessing_is_slow_and_the_rest_is_not() {
     assert_eq!(outcome(&verifier, &token(&signer, "a")).await, Ok(()));
     let start = tokio::time::Instant::now();
     for _ in 0..5 {
-        let missing = verifier.verify(None, "192.0.2.9").await;
+        let missing = verifier.verify(None, "192.0.2.9", None).await;
         assert_eq!(missing, Err(Rejection::Missing));
     }
     assert_eq!(start.elapsed(), Duration::ZERO);
     for _ in 0..3 {
-        assert!(verifier.verify(Some("a.b.c"), "192.0.2.9").await.is_err());
+        assert!(verifier.verify(Some("a.b.c"), "192.0.2.9", None).await.is_err());
     }
     assert_eq!(start.elapsed(), Duration::from_millis(500 + 1000 + 2000));
     assert!(
         verifier
-            .verify(Some(&token(&signer, "a")), "192.0.2.9")
+            .verify(Some(&token(&signer, "a")), "192.0.2.9", None)
             .await
             .is_ok()
     );
@@ -241,29 +241,23 @@ async fn guessing_is_slow_and_the_rest_is_not() {
 async fn a_secret_that_is_not_set_or_too_short_lets_nobody_in() {
     let rig = Rig::new();
     let signer = Signer::new(Algorithm::Hs256);
-    let verifier = |secret: Option<&'static [u8]>| {
-        let policy = Policy {
-            app: "chat".into(),
-            algorithms: vec![Algorithm::Hs256],
-            issuer: None,
-            audience: None,
-            leeway: Duration::ZERO,
-            trust: Trust::Secret("TOKENS".to_owned()),
-        };
-        let found = move |name: &str| secret.filter(|_| name == "TOKENS").map(<[u8]>::to_vec);
-        Verifier::new(policy, Arc::clone(&rig.cache), Arc::new(found)).unwrap()
+    let policy = Policy {
+        app: "chat".into(),
+        algorithms: vec![Algorithm::Hs256],
+        issuer: None,
+        audience: None,
+        leeway: Duration::ZERO,
+        trust: Trust::Secret("TOKENS".to_owned()),
     };
+    let verifier = Verifier::new(policy, Arc::clone(&rig.cache)).unwrap();
+    assert_eq!(verifier.secret_name(), Some("TOKENS"));
     let token = signer.token(&json!({ "exp": 9_999_999_999_u64 }));
-    assert_eq!(
-        outcome(&verifier(None), &token).await,
-        Err(Rejection::Unavailable)
-    );
-    assert_eq!(
-        outcome(&verifier(Some(b"short")), &token).await,
-        Err(Rejection::Unavailable)
-    );
-    assert_eq!(
-        outcome(&verifier(Some(super::sign::SECRET)), &token).await,
-        Ok(())
-    );
+    for (secret, expected) in [
+        (None, Err(Rejection::Unavailable)),
+        (Some(&b"short"[..]), Err(Rejection::Unavailable)),
+        (Some(super::sign::SECRET), Ok(())),
+    ] {
+        let outcome = verifier.verify(Some(&token), "192.0.2.1", secret).await;
+        assert_eq!(outcome.map(|_| ()), expected);
+    }
 }

@@ -1,14 +1,13 @@
-use std::{
-    net::{IpAddr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{Request, Uri, uri::Authority, uri::Scheme};
 use http_body_util::{BodyExt, Limited};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_send_request};
 
-use crate::host::{Host, LogLevel};
+use crate::{
+    host::{Host, LogLevel},
+    reach::{OutOfReach, reach},
+};
 
 /// Decides where a guest's HTTP requests may go, and bounds them.
 pub(crate) struct HttpHooks {
@@ -106,30 +105,21 @@ impl WasiHttpHooks for HttpHooks {
     }
 }
 
-/// The address of `place`, if it may be reached.
+/// The address of `place`, if the app may reach it.
 async fn resolve(host: &dyn Host, place: &str) -> Result<SocketAddr, Error> {
-    let found = tokio::net::lookup_host(place).await;
-    let mut found = found.map_err(|_| Error::DnsError {
-        rcode: None,
-        info_code: None,
-    })?;
-    let address = found.next().ok_or(Error::DestinationNotFound)?;
-    if host.http_private_allowed() {
-        return Ok(address);
-    }
-    // All of them, since the connection may try any.
-    if let Some(private) = std::iter::once(address)
-        .chain(found)
-        .find(|address| !is_public(address.ip()))
-    {
-        let text = format!(
-            "request to {place} refused: {} is not a public address",
-            private.ip()
-        );
-        host.log(LogLevel::Warn, "wasi:http", &text, None);
-        return Err(Error::DestinationIpProhibited);
-    }
-    Ok(address)
+    let found = reach(place, host.http_private_allowed()).await;
+    found.map_err(|error| match error {
+        OutOfReach::NoName(_) => Error::DnsError {
+            rcode: None,
+            info_code: None,
+        },
+        OutOfReach::NoAddress => Error::DestinationNotFound,
+        OutOfReach::Private(_) => {
+            let text = format!("request to {place} refused: {error}");
+            host.log(LogLevel::Warn, "wasi:http", &text, None);
+            Error::DestinationIpProhibited
+        }
+    })
 }
 
 /// Connects to the address that was checked, so that a second look-up cannot give another one. The `Host` header is
@@ -149,49 +139,5 @@ fn bounded(options: Option<RequestOptions>) -> RequestOptions {
         connect_timeout: bound(options.connect_timeout),
         first_byte_timeout: bound(options.first_byte_timeout),
         between_bytes_timeout: bound(options.between_bytes_timeout),
-    }
-}
-
-/// Whether an address is one of the public internet: not this machine, its neighbours, or its cloud's metadata.
-pub(crate) fn is_public(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            let [a, b, ..] = ip.octets();
-            !(ip.is_private()
-                || ip.is_loopback()
-                || ip.is_link_local()
-                || ip.is_broadcast()
-                || ip.is_documentation()
-                || ip.is_multicast()
-                || a == 0
-                // Carrier-grade NAT 100.64/10, benchmarking 198.18/15, reserved 240/4, protocol assignments 192.0.0/24.
-                || (a == 100 && (64..128).contains(&b))
-                || (a == 198 && (b == 18 || b == 19))
-                || a >= 240
-                || matches!(ip.octets(), [192, 0, 0, _]))
-        }
-        IpAddr::V6(ip) => embedded(ip).map_or_else(
-            || {
-                // Only global unicast, 2000::/3, is public; documentation 2001:db8::/32 is not.
-                let [first, second, ..] = ip.segments();
-                first & 0xe000 == 0x2000 && !(first == 0x2001 && second == 0xdb8)
-            },
-            is_public,
-        ),
-    }
-}
-
-/// The IPv4 address inside of a mapped, NAT64 (64:ff9b::/96) or 6to4 (2002::/16) one.
-fn embedded(ip: Ipv6Addr) -> Option<IpAddr> {
-    if let Some(mapped) = ip.to_ipv4_mapped() {
-        return Some(mapped.into());
-    }
-    let from = |high: u16, low: u16| {
-        let address = (u32::from(high) << 16) | u32::from(low);
-        Some(IpAddr::V4(address.into()))
-    };
-    match ip.segments() {
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => from(high, low),
-        _ => None,
     }
 }

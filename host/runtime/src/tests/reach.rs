@@ -6,7 +6,7 @@ use tokio::{
 };
 
 use super::harness::{App, World};
-use crate::{Limits, imports::http::is_public};
+use crate::{Limits, reach::is_public};
 
 #[tokio::test]
 async fn clocks_and_randomness_work_and_nothing_else_is_there() {

@@ -20,6 +20,9 @@ impl Probe {
         if let Some(room) = auth["room"].as_str() {
             socket.join(room)?;
         }
+        if let Some(claims) = handshake.claims::<Value>()? {
+            socket.emit("claims", &claims)?;
+        }
         // Arrives after the CONNECT packet, although it is emitted before the call that accepts has ended.
         socket.emit("welcome", handshake.query("name").unwrap_or_default())?;
         Ok(())

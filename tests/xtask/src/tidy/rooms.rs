@@ -73,9 +73,8 @@ const HOUSE: &[Room] = &[
         rooms: &[],
         libraries: &[
             "futures-util",
-            "jsonwebtoken",
             "parking_lot",
-            // The cryptography beneath jsonwebtoken; in the house already for TLS.
+            // The cryptography; in the house already for TLS.
             "ring",
             "serde_json",
             "tokio",
@@ -179,6 +178,10 @@ const HOUSE: &[Room] = &[
             "hyper",
             "hyper-util",
             "parking_lot",
+            // Keys of issuers are fetched over TLS.
+            "rustls",
+            "tokio-rustls",
+            "webpki-roots",
             "serde_json",
             "sha2",
             "socket2",
