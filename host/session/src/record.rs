@@ -147,7 +147,7 @@ pub(crate) fn bucket(app: &str) -> String {
 }
 
 /// First byte of a stored record.
-const FORMAT: u8 = 5;
+const FORMAT: u8 = 6;
 
 #[cfg(test)]
 mod tests;
