@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use socketio::EventData;
 
-use crate::Room;
+use crate::{Room, Trace};
 
 /// One call of an app's handler, with what it may read of the socket it is for.
 #[derive(Clone, Debug)]
@@ -12,6 +12,8 @@ pub struct Call {
     /// The socket the call is for. `None` for timers and pushes.
     pub socket: Option<SocketView>,
     pub kind: CallKind,
+    /// What caused it, where that is traced: of a client, its handshake's `traceparent`.
+    pub trace: Option<Trace>,
 }
 
 /// What a handler is called for.

@@ -5,6 +5,7 @@ mod codec;
 mod delivery;
 mod membership;
 mod stays;
+mod trace;
 
 pub use call::{
     AckOutcome, AckToken, Call, CallKind, Collected, DisconnectReason, Effect, Failure, Handshake, Refusal,
@@ -14,3 +15,4 @@ pub use codec::DecodeError;
 pub use delivery::{Action, Delivery, Epoch, Position, ReplyTo, Room};
 pub use membership::Membership;
 pub use stays::{Replayed, Stays, replay};
+pub use trace::Trace;

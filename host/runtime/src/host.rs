@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use router::{Room, Target};
+use router::{Room, Target, Trace};
 
 /// What an app's code reaches outside of itself: implemented by the server, one per app and core. `Send + Sync` and
 /// `Send` futures since a guest's stack may be suspended in one of them.
@@ -32,7 +32,7 @@ pub trait Host: Send + Sync + 'static {
     fn fetch_sockets(&self, target: Target, cursor: Option<String>) -> BoxFuture<'_, Result<Page, String>>;
 
     /// One line of the app's log. Not part of the transaction: lines of failed calls arrive too.
-    fn log(&self, level: LogLevel, context: &str, message: &str, socket: Option<&str>);
+    fn log(&self, level: LogLevel, context: &str, message: &str, of: LineOf<'_>);
 
     /// The app's `[config]` and secrets.
     fn config(&self) -> Arc<BTreeMap<String, String>>;
@@ -44,6 +44,14 @@ pub trait Host: Send + Sync + 'static {
     fn http_private_allowed(&self) -> bool {
         false
     }
+}
+
+/// Which call a line of the log is of.
+#[derive(Clone, Copy, Debug)]
+pub struct LineOf<'a> {
+    /// The socket that it is for.
+    pub socket: Option<&'a str>,
+    pub trace: Option<&'a Trace>,
 }
 
 /// What one call stores.

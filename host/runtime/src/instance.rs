@@ -109,7 +109,7 @@ impl Instance {
         });
         let state = self.guest.store.data_mut();
         let limits = Arc::clone(&state.limits);
-        state.begin(call.socket.take());
+        state.begin(call.socket.take(), call.trace);
         self.guest.store.set_epoch_deadline(1);
         let ended = within(&self.pace, wall(&limits), self.guest.handle(socket, &call.kind)).await;
 

@@ -26,7 +26,9 @@ mod transaction;
 pub use compiler::{CompileError, CompileLimits};
 pub use component::{Component, Digest, Exports};
 pub use engine::{Engine, EngineConfig, StartError};
-pub use host::{Commit, CommitError, Condition, Host, KvWrite, LogLevel, Page, SocketInfo, TimerChange};
+pub use host::{
+    Commit, CommitError, Condition, Host, KvWrite, LineOf, LogLevel, Page, SocketInfo, TimerChange,
+};
 pub use limits::Limits;
 pub use reach::{OutOfReach, reach};
 pub use worker::{Source, Stats, Tier, Worker};

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use router::Trace;
 use wasmtime::{
     ResourceLimiter, StoreContextMut, UpdateDeadline,
     component::{HasData, ResourceTable},
@@ -8,7 +9,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::{
-    host::Host,
+    host::{Host, LineOf},
     imports::{http::HttpHooks, log::Lines, stdio::Captured},
     limits::{LimitHit, Limits, describe},
     pace::Pace,
@@ -20,6 +21,8 @@ pub(crate) struct State {
     pub(crate) host: Arc<dyn Host>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) transaction: Transaction,
+    /// Of the call that runs.
+    pub(crate) trace: Option<Trace>,
     pub(crate) lines: Lines,
     /// stdout and stderr of the guest.
     pub(crate) captured: Captured,
@@ -54,6 +57,7 @@ impl State {
         table.set_max_capacity(RESOURCES_MAX);
         Self {
             transaction: Transaction::new(),
+            trace: None,
             lines: Lines::default(),
             captured: Captured::default(),
             memory: MemoryLimiter {
@@ -75,20 +79,22 @@ impl State {
     }
 
     /// Begins a call: everything that is counted by call starts again.
-    pub(crate) fn begin(&mut self, socket: Option<router::SocketView>) {
+    pub(crate) fn begin(&mut self, socket: Option<router::SocketView>, trace: Option<Trace>) {
+        self.trace = trace;
         self.slices = 0;
         self.memory.denied = false;
         self.lines.begin();
-        self.http_hooks.begin();
+        self.http_hooks.begin(trace);
         self.transaction.begin(socket);
     }
 
-    /// Id of the socket that the call is for: goes with its log lines.
-    pub(crate) fn socket_id(&self) -> Option<Arc<str>> {
-        self.transaction
-            .socket
-            .as_ref()
-            .map(|socket| Arc::clone(&socket.id))
+    /// What goes with the call's log lines.
+    pub(crate) fn line_of(&self) -> LineOf<'_> {
+        let socket = self.transaction.socket.as_ref();
+        LineOf {
+            socket: socket.map(|socket| &*socket.id),
+            trace: self.trace.as_ref(),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The operators' listener: health, metrics, and what a backend may do without a socket. Plain HTTP/1.1, on an address
 //! that clients do not reach; everything below `/v1/` needs the token.
 pub(crate) mod emit;
+pub(crate) mod logs;
+pub(crate) mod push;
 mod reply;
 
 use std::{convert::Infallible, net::TcpListener, sync::Arc, time::Duration};
@@ -82,8 +84,16 @@ impl Admin {
                 _ => reply::method_not_allowed("GET"),
             },
             ["v1", "apps", name, "emit"] => match *request.method() {
-                Method::POST => emit::emit(&self.handle, name, request.into_body()).await,
+                Method::POST => emit::emit(&self.handle, name, request).await,
                 _ => reply::method_not_allowed("POST"),
+            },
+            ["v1", "apps", name, "push"] => match *request.method() {
+                Method::POST => push::push(&self.handle, name, request).await,
+                _ => reply::method_not_allowed("POST"),
+            },
+            ["v1", "apps", name, "logs"] => match *request.method() {
+                Method::GET => logs::logs(&self.handle, name, request.uri().query()).await,
+                _ => reply::method_not_allowed("GET"),
             },
             _ => error(
                 StatusCode::NOT_FOUND,

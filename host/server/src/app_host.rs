@@ -3,14 +3,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use router::Target;
-use runtime::{Commit, CommitError, Host, LogLevel, Page, SocketInfo};
+use router::{Target, Trace};
+use runtime::{Commit, CommitError, Host, LineOf, LogLevel, Page, SocketInfo};
 use session::Shards;
 
 use crate::{
     apps::{Tenant, Version},
     code::merged,
-    logs::Origin,
+    logs::{Origin, Said},
     store::Store,
 };
 
@@ -70,10 +70,15 @@ impl Host for AppHost {
         })
     }
 
-    fn log(&self, level: LogLevel, context: &str, message: &str, socket: Option<&str>) {
-        self.tenant
-            .logs
-            .push(Origin::Guest, level, context, message, socket);
+    fn log(&self, level: LogLevel, context: &str, message: &str, of: LineOf<'_>) {
+        self.tenant.logs.say(Said {
+            origin: Origin::Guest,
+            level,
+            context,
+            message,
+            socket: of.socket,
+            trace: of.trace.map(Trace::id_text).as_deref(),
+        });
     }
 
     fn config(&self) -> Arc<BTreeMap<String, String>> {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, ready};
 use platform::Manifest;
 use router::{Failure, Target};
-use runtime::{Commit, CommitError, CompileError, Digest, Host, LogLevel, Page};
+use runtime::{Commit, CommitError, CompileError, Digest, Host, LineOf, LogLevel, Page};
 
 use crate::{Handle, apps::COMPILE_LIMITS, translate};
 
@@ -75,7 +75,7 @@ impl Host for Nowhere {
         Box::pin(ready(Err(NOT_YET.to_owned())))
     }
 
-    fn log(&self, level: LogLevel, _context: &str, message: &str, _socket: Option<&str>) {
+    fn log(&self, level: LogLevel, _context: &str, message: &str, _: LineOf<'_>) {
         tracing::debug!(?level, message, "a component that is being checked says");
     }
 

@@ -17,6 +17,7 @@ use crate::{
     BuildError, Handle,
     admin::emit,
     config::{Cluster, Config},
+    logs::spread,
     metrics::NodeNumber,
 };
 
@@ -160,6 +161,8 @@ pub(crate) fn spawn(handle: &Handle) {
     tokio::spawn(nodes.keep(move || reassert(&shards)));
     tokio::spawn(compare_versions(handle.clone()));
     tokio::spawn(take_emits(handle.clone(), joined.nats.clone()));
+    let (book, backplane) = (Arc::clone(handle.logs()), handle.shared_backplane());
+    tokio::spawn(spread::serve(book, backplane, handle.nodes().own().incarnation));
 }
 
 fn reassert(shards: &Shards) {

@@ -9,7 +9,7 @@ use std::{
 
 use auth::KeyCache;
 use futures_util::future::LocalBoxFuture;
-use router::{Call, Effect, Failure};
+use router::{Call, Effect, Failure, Trace};
 use runtime::{Component, Host, LogLevel, Source, Stats, Tier, Worker};
 use session::{AppSettings, Shards};
 use tokio::sync::mpsc;
@@ -17,11 +17,12 @@ use tokio::sync::mpsc;
 use crate::{
     app_host::AppHost,
     apps::{Tenant, Version},
-    logs::Origin,
-    metrics::{Calls, Kind},
+    logs::{Origin, Said},
+    metrics::{self, Calls, Kind},
     migrate,
     secrets::Secrets,
     shelf::{Shelf, ShelfError},
+    traces,
 };
 
 /// Implements [`session::App`].
@@ -188,16 +189,26 @@ impl session::App for Code {
 }
 
 impl Inner {
-    async fn call(&self, call: Call) -> Result<Vec<Effect>, Failure> {
+    async fn call(&self, mut call: Call) -> Result<Vec<Effect>, Failure> {
         let kind = Kind::of(&call.kind);
+        let span = traces::begin(&mut call, &self.tenant.name, kind.name());
+        let work = self.run(call, kind);
+        traces::within(span, work).await
+    }
+
+    async fn run(&self, call: Call, kind: Kind) -> Result<Vec<Effect>, Failure> {
+        let trace = call.trace;
         let socket = call.socket.as_ref().map(|socket| Arc::clone(&socket.id));
         let started = Instant::now();
         self.used.set(started);
         let Runner { version, worker } = self.runner(socket.as_deref());
         let outcome = migrate::call(&worker, version.number, call).await;
         self.calls.borrow_mut().record(kind, &outcome, started.elapsed());
+        if trace.is_some() {
+            tracing::Span::current().record("outcome", metrics::outcome(&outcome));
+        }
         if let Err(failure) = &outcome {
-            self.log(kind, failure, socket.as_deref());
+            self.log(kind, failure, socket.as_deref(), trace);
         }
         // An app's folder has no version before.
         if version.trial.fails(&outcome) && version.number > 0 {
@@ -228,16 +239,21 @@ impl Inner {
         }
     }
 
-    fn log(&self, kind: Kind, failure: &Failure, socket: Option<&str>) {
+    fn log(&self, kind: Kind, failure: &Failure, socket: Option<&str>, trace: Option<Trace>) {
         let level = match failure {
             Failure::Refused(_) => return,
             Failure::Returned(_) => LogLevel::Warn,
             _ => LogLevel::Error,
         };
         let message = format!("handle-{}: {failure}", kind.name());
-        self.tenant
-            .logs
-            .push(Origin::Host, level, kind.name(), &message, socket);
+        self.tenant.logs.say(Said {
+            origin: Origin::Host,
+            level,
+            context: kind.name(),
+            message: &message,
+            socket,
+            trace: trace.map(|trace| trace.id_text()).as_deref(),
+        });
     }
 }
 

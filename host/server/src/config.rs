@@ -45,6 +45,10 @@ pub struct Config {
     /// Machine code kept in memory, of all apps.
     pub code_bytes_max: u64,
     pub ceilings: Ceilings,
+    /// Whether the process's own log is JSON lines. For whoever writes it; the server does not.
+    pub log_json: bool,
+    /// Whether calls are traced that no client or backend traces.
+    pub trace: bool,
     pub on_log: Option<OnLog>,
 }
 
@@ -110,6 +114,8 @@ pub(crate) const SETTINGS: &[&str] = &[
     "url",
     "secrets_key_file",
     "code_bytes",
+    "log_format",
+    "trace",
 ];
 
 impl Config {
@@ -158,6 +164,8 @@ impl Config {
                 .parse("code_bytes", "a number of bytes")?
                 .unwrap_or(DEFAULT_CODE_BYTES),
             ceilings: Ceilings::none(),
+            log_json: matches!(layers.parse("log_format", "text or json")?, Some(LogFormat::Json)),
+            trace: layers.parse("trace", "true or false")?.unwrap_or(false),
             on_log: None,
         })
     }
@@ -182,6 +190,8 @@ impl Config {
             secrets_key_file: None,
             code_bytes_max: DEFAULT_CODE_BYTES,
             ceilings: Ceilings::none(),
+            log_json: false,
+            trace: false,
             on_log: None,
         }
     }
@@ -211,6 +221,22 @@ impl std::str::FromStr for Replicas {
 
 /// Some hundreds of handlers in Rust, whose code is 1 to 4 MB.
 const DEFAULT_CODE_BYTES: u64 = 1 << 30;
+enum LogFormat {
+    Text,
+    Json,
+}
+
+impl std::str::FromStr for LogFormat {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(()),
+        }
+    }
+}
 
 struct Layers<'a>(&'a [&'a dyn Strings]);
 

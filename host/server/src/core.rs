@@ -15,6 +15,7 @@ use crate::{
     apps::Version,
     code::{Code, CodeGrounds},
     metrics::Calls,
+    push::Push,
     tenants::Tenants,
     timers::Due,
 };
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Open(Arc<str>, oneshot::Sender<bool>),
     /// Runs the handler of an app's timer.
     Fire(Arc<str>, Due, oneshot::Sender<Result<(), Failure>>),
+    /// Runs the handler of a backend's push.
+    Push(Push),
     Stats(oneshot::Sender<Vec<CoreStats>>),
     /// No new connections; lets go of those there are, at a pace, by then. Answers when none is left.
     Drain {
@@ -183,6 +186,7 @@ impl Running {
                     _ = done.send(fired);
                 });
             }
+            Command::Push(push) => push.start(&*self.registry, &self.hub),
             Command::Stats(answer) => _ = answer.send(self.registry.stats()),
             Command::Drain {
                 sessions_per_second,
@@ -334,6 +338,13 @@ async fn fire(hub: &Hub, entry: &Rc<AppEntry>, due: &Due) -> Result<(), Failure>
         name: due.name.to_string(),
         payload: due.payload.clone(),
     };
-    let effects = entry.code.call(Call { socket: None, kind }).await?;
-    hub.commit_detached(&entry.name, effects).await
+    let effects = entry
+        .code
+        .call(Call {
+            socket: None,
+            kind,
+            trace: None,
+        })
+        .await?;
+    hub.commit_detached(&entry.name, effects, None).await
 }

@@ -6,7 +6,13 @@ use runtime::Tier;
 use session::Node;
 use tokio::sync::mpsc;
 
-use crate::{Handle, apps::Version, assets, code::Alarm, logs::Origin};
+use crate::{
+    Handle,
+    apps::Version,
+    assets,
+    code::Alarm,
+    logs::{Origin, Said},
+};
 
 /// How a node stands with a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,9 +86,14 @@ pub(crate) async fn hear_alarms(handle: Handle, mut alarms: mpsc::UnboundedRecei
         };
         if let Some(tenant) = handle.tenant(&app) {
             let text = format!("{message}\n{reason}");
-            tenant
-                .logs
-                .push(Origin::Host, runtime::LogLevel::Error, "deploy", &text, None);
+            tenant.logs.say(Said {
+                origin: Origin::Host,
+                level: runtime::LogLevel::Error,
+                context: "deploy",
+                message: &text,
+                socket: None,
+                trace: None,
+            });
         }
         if let Err(error) = handle.take_in().await {
             tracing::warn!(%app, %error, "the version before is not live here yet");

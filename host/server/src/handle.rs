@@ -12,7 +12,7 @@ use platform::{AppDir, Catalogue, Platform};
 use router::Failure;
 use runtime::{Digest, Tier};
 use session::{AppStats, Nodes, Shards};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::{
     BuildError,
@@ -20,7 +20,7 @@ use crate::{
     book::Book,
     cluster::Joined,
     core::{Command, CoreStats, core_of},
-    metrics::{AppNumbers, NodeNumbers},
+    logs::LogBook,
     rooms::small_runtime,
     secrets::Secrets,
     shelf::Shelf,
@@ -46,6 +46,9 @@ pub(crate) struct Shared {
     pub(crate) ready: AtomicBool,
     /// `None`: alone.
     pub(crate) joined: Option<Joined>,
+    /// A permit for each connection of a client that may be; so many there were.
+    pub(crate) connections: Arc<Semaphore>,
+    pub(crate) connections_max: usize,
 }
 
 /// Whether a balancer should send new clients here.
@@ -112,7 +115,10 @@ impl Handle {
         wait.await.ok()
     }
 
-    fn ask_cores<R>(&self, command: impl Fn(oneshot::Sender<R>) -> Command) -> Vec<oneshot::Receiver<R>> {
+    pub(crate) fn ask_cores<R>(
+        &self,
+        command: impl Fn(oneshot::Sender<R>) -> Command,
+    ) -> Vec<oneshot::Receiver<R>> {
         let asked = self.0.cores.iter().map(|core| {
             let (done, wait) = oneshot::channel();
             // One that has ended does not answer.
@@ -146,15 +152,12 @@ impl Handle {
         self.0.shards.nodes()
     }
 
-    pub(crate) fn node_numbers(&self) -> NodeNumbers {
-        NodeNumbers {
-            ready: self.readiness() == Readiness::Ready,
-            cluster: self.0.joined.as_ref().map(|joined| joined.numbers(self.nodes())),
-        }
-    }
-
     pub(crate) fn shards(&self) -> &Shards {
         &self.0.shards
+    }
+
+    pub(crate) fn logs(&self) -> &Arc<LogBook> {
+        &self.0.tenants.logs
     }
 
     pub(crate) fn backplane(&self) -> &dyn Backplane {
@@ -221,22 +224,6 @@ impl Handle {
 
     pub(crate) async fn sessions(&self, app: &Arc<str>) -> AppStats {
         self.0.shards.stats(Arc::clone(app)).await
-    }
-
-    /// What is countable, by app, over all cores.
-    pub(crate) async fn numbers(&self) -> Vec<(String, AppNumbers)> {
-        let asked = self.ask_cores(Command::Stats);
-        let answers: Vec<CoreStats> = join_all(asked).await.into_iter().flatten().flatten().collect();
-        let mut all = Vec::new();
-        for tenant in self.0.tenants.all_awake() {
-            let sessions = self.sessions(&tenant.name).await;
-            let of_app = answers.iter().filter(|stats| stats.app == tenant.name);
-            all.push((
-                tenant.name.to_string(),
-                AppNumbers::sum(&sessions, of_app, tenant.timers.len()),
-            ));
-        }
-        all
     }
 
     /// Closes all connections within that time, then gives the lease up. No time at all: clients see the process end.

@@ -21,6 +21,8 @@ mod listen;
 mod logs;
 mod metrics;
 mod migrate;
+mod numbers;
+mod push;
 mod restore;
 mod rooms;
 mod secrets;
@@ -30,6 +32,7 @@ mod store;
 mod tenants;
 mod timers;
 mod token;
+mod traces;
 mod translate;
 mod trial;
 

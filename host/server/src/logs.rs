@@ -1,33 +1,50 @@
 //! What apps say, and what the host has to say about them: to tracing, to a ring of each app's last lines, and to
-//! whoever listens.
+//! whoever follows, here or on another node.
+pub(crate) mod follow;
+pub(crate) mod spread;
+
+pub(crate) mod level;
+
+mod book;
+
 use std::{
-    collections::VecDeque,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use parking_lot::Mutex;
 pub use runtime::LogLevel;
+use serde::{Deserialize, Serialize};
 
-/// One line of an app's log.
-#[derive(Clone, Debug)]
+pub(crate) use self::book::LogBook;
+
+/// One line of an app's log. As JSON it is what `GET /v1/apps/{app}/logs` streams.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
     pub app: Arc<str>,
-    pub origin: Origin,
     /// Milliseconds since 1970.
     pub at_ms: u64,
+    #[serde(with = "level")]
     pub level: LogLevel,
-    /// wasi:logging's context; the kind of call for lines of the host.
+    pub origin: Origin,
+    /// wasi:logging's context; the kind of call for lines of the host. At most 256 bytes.
     pub context: String,
-    /// May have several lines: backtraces do.
+    /// May have several lines: backtraces do. At most 16 KiB.
     pub message: String,
     /// The socket that the handler was called for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub socket: Option<String>,
+    /// Name of the node that wrote it.
+    pub node: Arc<str>,
+    /// W3C trace id of the call, where it is traced: 32 hex digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// In whose words a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Origin {
-    /// The app's own words.
+    /// The app's own.
     Guest,
     /// The host's, about a call that failed.
     Host,
@@ -36,59 +53,44 @@ pub enum Origin {
 /// Hears every line of every app's log, on the thread that wrote it: must not block for long.
 pub type OnLog = Arc<dyn Fn(&LogLine) + Send + Sync>;
 
-/// One app's log on this node. Shared by its cores.
-pub(crate) struct Logs {
-    app: Arc<str>,
-    /// The last [`LINES_MAX`] lines. Held only to push and to copy.
-    ring: Mutex<VecDeque<Arc<LogLine>>>,
-    on_log: Option<OnLog>,
+/// What is to be written, before it is a line of somebody's.
+#[derive(Clone, Copy)]
+pub(crate) struct Said<'a> {
+    pub(crate) origin: Origin,
+    pub(crate) level: LogLevel,
+    pub(crate) context: &'a str,
+    pub(crate) message: &'a str,
+    pub(crate) socket: Option<&'a str>,
+    pub(crate) trace: Option<&'a str>,
 }
 
-/// Lines kept of an app. With messages cut at [`MESSAGE_BYTES_MAX`] a ring holds 16 MiB at the very most.
-const LINES_MAX: usize = 1_000;
+/// One app's log on this node. Shared by its cores; costs a name and a pointer until something is said.
+pub(crate) struct Logs {
+    app: Arc<str>,
+    book: Arc<LogBook>,
+}
+
 const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 
 impl Logs {
-    pub(crate) fn new(app: Arc<str>, on_log: Option<OnLog>) -> Self {
-        Self {
-            app,
-            ring: Mutex::default(),
-            on_log,
-        }
+    pub(crate) fn new(app: Arc<str>, book: Arc<LogBook>) -> Self {
+        Self { app, book }
     }
 
-    pub(crate) fn push(
-        &self,
-        origin: Origin,
-        level: LogLevel,
-        context: &str,
-        message: &str,
-        socket: Option<&str>,
-    ) {
-        let line = Arc::new(LogLine {
+    pub(crate) fn say(&self, said: Said<'_>) {
+        let line = LogLine {
             app: Arc::clone(&self.app),
-            origin,
             at_ms: now_ms(),
-            level,
-            context: cut(context).to_owned(),
-            message: cut(message).to_owned(),
-            socket: socket.map(str::to_owned),
-        });
+            level: said.level,
+            origin: said.origin,
+            context: cut(said.context).to_owned(),
+            message: cut(said.message).to_owned(),
+            socket: said.socket.map(str::to_owned),
+            node: Arc::clone(self.book.node()),
+            trace: said.trace.map(str::to_owned),
+        };
         trace(&line);
-        if let Some(on_log) = &self.on_log {
-            on_log(&line);
-        }
-        let mut ring = self.ring.lock();
-        if ring.len() == LINES_MAX {
-            ring.pop_front();
-        }
-        ring.push_back(line);
-    }
-
-    /// The last lines, oldest first.
-    #[cfg(test)]
-    pub(crate) fn last(&self) -> Vec<Arc<LogLine>> {
-        self.ring.lock().iter().cloned().collect()
+        self.book.take_in(&Arc::new(line));
     }
 }
 
@@ -105,17 +107,18 @@ fn cut(text: &str) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// Levels of guests are fields: an operator's filter is for the host's own words, and `app` is the target to filter by.
+/// Apps' lines have the target "app", the host's own have its modules': an operator's filter tells them apart. Which app
+/// and socket it was are fields.
 fn trace(line: &LogLine) {
     let (app, context, socket) = (&*line.app, &*line.context, line.socket.as_deref());
-    let message = &*line.message;
+    let (message, trace) = (&*line.message, line.trace.as_deref());
     match line.level {
-        LogLevel::Trace => tracing::trace!(target: "app", app, context, socket, "{message}"),
-        LogLevel::Debug => tracing::debug!(target: "app", app, context, socket, "{message}"),
-        LogLevel::Info => tracing::info!(target: "app", app, context, socket, "{message}"),
-        LogLevel::Warn => tracing::warn!(target: "app", app, context, socket, "{message}"),
+        LogLevel::Trace => tracing::trace!(target: "app", app, context, socket, trace, "{message}"),
+        LogLevel::Debug => tracing::debug!(target: "app", app, context, socket, trace, "{message}"),
+        LogLevel::Info => tracing::info!(target: "app", app, context, socket, trace, "{message}"),
+        LogLevel::Warn => tracing::warn!(target: "app", app, context, socket, trace, "{message}"),
         LogLevel::Error | LogLevel::Critical => {
-            tracing::error!(target: "app", app, context, socket, "{message}");
+            tracing::error!(target: "app", app, context, socket, trace, "{message}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Counters of calls, and everything countable as Prometheus text. Labels are apps and words of ours, never sockets.
+//! Counters of calls, and everything countable as Prometheus text. Labels are apps and words of ours, never sockets, rooms or
+//! events. An app of which nothing has been counted is left out: 10,000 that sleep are not as many times the families.
 use std::{fmt::Write, time::Duration};
 
 use router::{CallKind, Failure};
@@ -27,6 +28,9 @@ const KINDS: [&str; 7] = [
 const OUTCOMES: [&str; 6] = ["ok", "refused", "returned", "trapped", "limit", "unavailable"];
 const BOUNDS_US: [u64; 10] = [10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 1_000_000];
 
+/// From where a call's code was woken, see `runtime::Tier`; hot: an instance was idle.
+const TIERS: [&str; 4] = ["hot", "warm", "cold", "remote"];
+
 /// Index of a call's kind among [`KINDS`].
 #[derive(Clone, Copy)]
 pub(crate) struct Kind(usize);
@@ -51,14 +55,7 @@ impl Kind {
 
 impl Calls {
     pub(crate) fn record<T>(&mut self, kind: Kind, outcome: &Result<T, Failure>, took: Duration) {
-        let outcome = match outcome {
-            Ok(_) => 0,
-            Err(Failure::Refused(_)) => 1,
-            Err(Failure::Returned(_)) => 2,
-            Err(Failure::Trapped(_)) => 3,
-            Err(Failure::Limit(_)) => 4,
-            Err(Failure::Unavailable(_)) => 5,
-        };
+        let outcome = outcome_index(outcome);
         if let Some(count) = self
             .counts
             .get_mut(kind.0)
@@ -107,6 +104,22 @@ impl Calls {
     }
 }
 
+/// How a call ended, as a word.
+pub(crate) fn outcome<T>(outcome: &Result<T, Failure>) -> &'static str {
+    OUTCOMES.get(outcome_index(outcome)).copied().unwrap_or_default()
+}
+
+fn outcome_index<T>(outcome: &Result<T, Failure>) -> usize {
+    match outcome {
+        Ok(_) => 0,
+        Err(Failure::Refused(_)) => 1,
+        Err(Failure::Returned(_)) => 2,
+        Err(Failure::Trapped(_)) => 3,
+        Err(Failure::Limit(_)) => 4,
+        Err(Failure::Unavailable(_)) => 5,
+    }
+}
+
 /// What a node knows of one app at one moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AppNumbers {
@@ -121,14 +134,20 @@ impl AppNumbers {
         timers: usize,
     ) -> Self {
         let mut calls = Calls::default();
-        let (mut instances, mut hot, mut warm) = (0, 0, 0);
+        let (mut instances, mut wakes) = (0, [0; TIERS.len()]);
         for core in cores {
             calls.add(&core.calls);
-            instances += core.worker.instances as u64;
-            hot += core.worker.wakes_hot;
-            warm += core.worker.wakes_warm;
+            let worker = &core.worker;
+            instances += worker.instances as u64;
+            let by_tier = [
+                worker.wakes_hot,
+                worker.wakes_warm,
+                worker.wakes_cold,
+                worker.wakes_remote,
+            ];
+            wakes.iter_mut().zip(by_tier).for_each(|(sum, part)| *sum += part);
         }
-        let numbers = vec![
+        let mut numbers: Vec<Number> = vec![
             ("sessions", None, sessions.sessions),
             ("sessions_total", None, sessions.opened),
             ("sockets", None, sessions.sockets),
@@ -149,12 +168,18 @@ impl AppNumbers {
             ("volatile_dropped_total", None, sessions.volatile_dropped),
             ("overflows_total", None, sessions.overflows),
             ("instances", None, instances),
-            ("wakes_total", Some(("tier", "hot")), hot),
-            ("wakes_total", Some(("tier", "warm")), warm),
             ("timers", None, timers as u64),
             ("log_head", None, sessions.log_offset),
         ];
+        let wakes = TIERS.into_iter().zip(wakes);
+        numbers.extend(wakes.map(|(tier, count)| ("wakes_total", Some(("tier", tier)), count)));
         Self { calls, numbers }
+    }
+
+    /// Whether nothing has been counted.
+    fn is_silent(&self) -> bool {
+        self.calls.counts.iter().flatten().all(|count| *count == 0)
+            && self.numbers.iter().all(|(_, _, value)| *value == 0)
     }
 }
 
@@ -206,6 +231,7 @@ const FAMILIES: &[(&str, &str, &str)] = &[
 /// What is countable of the node itself.
 pub(crate) struct NodeNumbers {
     pub(crate) ready: bool,
+    pub(crate) own: Vec<NodeNumber>,
     /// Of its place among others, if it has one.
     pub(crate) cluster: Option<Vec<NodeNumber>>,
 }
@@ -219,7 +245,7 @@ pub(crate) fn render(apps: &[(String, AppNumbers)], node: &NodeNumbers) -> Strin
     let mut up = Family::new("ready", "gauge", "Whether this node takes new connections.");
     up.sample("", &[], u8::from(node.ready));
     up.finish(&mut out);
-    for (name, kind, help, value) in node.cluster.iter().flatten() {
+    for (name, kind, help, value) in node.own.iter().chain(node.cluster.iter().flatten()) {
         let mut family = Family::new(name, kind, help);
         family.sample("", &[], value);
         family.finish(&mut out);
@@ -234,14 +260,15 @@ pub(crate) fn render(apps: &[(String, AppNumbers)], node: &NodeNumbers) -> Strin
         "histogram",
         "How long calls took, waiting for an instance included.",
     );
-    for (app, numbers) in apps {
+    let apps: Vec<_> = apps.iter().filter(|(_, numbers)| !numbers.is_silent()).collect();
+    for (app, numbers) in &apps {
         numbers.calls.write(app, &mut calls, &mut seconds);
     }
     calls.finish(&mut out);
     seconds.finish(&mut out);
     for (name, kind, help) in FAMILIES {
         let mut family = Family::new(name, kind, help);
-        for (app, numbers) in apps {
+        for (app, numbers) in &apps {
             for (_, label, value) in numbers.numbers.iter().filter(|(of, ..)| of == name) {
                 match label {
                     Some((label, text)) => family.sample("", &[("app", app), (label, text)], *value),

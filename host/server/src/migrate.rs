@@ -29,6 +29,7 @@ async fn take_over(worker: &Worker, call: &mut Call) -> Result<Vec<Effect>, Fail
             state: socket.state.clone(),
             from_version: socket.state_version,
         },
+        trace: call.trace,
     };
     let mut effects = worker.call(asked).await?;
     let migrated = effects.iter().rev().find_map(|effect| match effect {

@@ -31,11 +31,13 @@ use crate::{
     fetch::HttpFetch,
     follow,
     handle::Shared,
+    logs::LogBook,
     restore, rooms,
     secrets::Secrets,
     shelf::Shelf,
     tenants::{Grounds, Tenants},
     token::Token,
+    traces,
 };
 
 /// A node, built and bound, that does not serve yet.
@@ -68,6 +70,7 @@ pub enum RunError {
 impl Server {
     /// Opens the store, compiles the apps and binds the listeners: what can be wrong with a configuration is found here.
     pub fn build(config: &Config) -> Result<Self, BuildError> {
+        traces::trace_all(config.trace);
         let runtime = rooms::small_runtime()?;
         let transport = rooms::transport_config(config)?;
         let dirs = rooms::load_dirs(config)?;
@@ -113,6 +116,7 @@ impl Server {
             commands,
         });
         let cores = cores.collect();
+        let connections = transport().connections;
         let handle = Handle(Arc::new(Shared {
             node: config.node.clone(),
             url: rooms::url(config, listen),
@@ -124,6 +128,8 @@ impl Server {
             secrets,
             ready: AtomicBool::new(false),
             joined,
+            connections_max: connections.available_permits(),
+            connections,
         }));
         let admin = bind_admin(config, &handle)?;
         Ok(Self {
@@ -229,7 +235,7 @@ fn tenants(
         ceilings: config.ceilings.clone(),
         assets: rooms::assets_dir(config),
         cores: config.cores.get(),
-        on_log: config.on_log.clone(),
+        logs: Arc::new(LogBook::new(&config.node, config.on_log.clone())),
     });
     Ok((Arc::new(tenants), began))
 }

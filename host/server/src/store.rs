@@ -122,6 +122,16 @@ impl Store {
         }
     }
 
+    /// A key that is neither a guest's nor a timer's.
+    pub(crate) fn read(&self, key: &str) -> Answer<Option<backplane::Value>> {
+        self.backplane.get(&self.bucket, key)
+    }
+
+    /// The first keys that begin with `prefix`.
+    pub(crate) fn keys_from(&self, prefix: &str, keys_max: usize) -> Answer<Vec<String>> {
+        self.backplane.keys(&self.bucket, prefix, None, keys_max)
+    }
+
     /// Names of all timers.
     pub(crate) async fn timers(&self) -> Result<Vec<String>, backplane::Error> {
         let prefix = timer_key("");

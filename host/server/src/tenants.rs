@@ -12,10 +12,9 @@ use parking_lot::RwLock;
 use platform::{Catalogue, Ceilings, Entry};
 
 use crate::{
-    OnLog,
     apps::{Canary, Running, Tenant, Version},
     book::Book,
-    logs::Logs,
+    logs::{LogBook, Logs},
     shelf::Shelf,
     store::Store,
 };
@@ -30,7 +29,7 @@ pub(crate) struct Tenants {
     /// Where bundles of files are unpacked, each under its digest.
     assets: PathBuf,
     cores: usize,
-    on_log: Option<OnLog>,
+    pub(crate) logs: Arc<LogBook>,
     awake: RwLock<BTreeMap<Arc<str>, Awake>>,
 }
 
@@ -43,7 +42,7 @@ pub(crate) struct Grounds {
     pub(crate) ceilings: Ceilings,
     pub(crate) assets: PathBuf,
     pub(crate) cores: usize,
-    pub(crate) on_log: Option<OnLog>,
+    pub(crate) logs: Arc<LogBook>,
 }
 
 struct Awake {
@@ -54,7 +53,7 @@ struct Awake {
     idle_since: Option<Instant>,
 }
 
-/// An app that no core holds any more is forgotten after this, with the last lines of its log.
+/// An app that no core holds any more is forgotten after this.
 const FORGET: Duration = Duration::from_mins(10);
 
 impl Tenants {
@@ -67,7 +66,7 @@ impl Tenants {
             ceilings,
             assets,
             cores,
-            on_log,
+            logs,
         } = grounds;
         Self {
             catalogue,
@@ -77,7 +76,7 @@ impl Tenants {
             ceilings,
             assets,
             cores,
-            on_log,
+            logs,
             awake: RwLock::default(),
         }
     }
@@ -147,6 +146,7 @@ impl Tenants {
         }
         let Some(entry) = self.catalogue.get(name) else {
             self.awake.write().remove(name);
+            self.logs.forget(name);
             return Ok(());
         };
         match self.awake(name) {
@@ -172,7 +172,7 @@ impl Tenants {
 
     fn wake(&self, name: &Arc<str>, running: Running) -> Arc<Tenant> {
         let store = Store::new(Arc::clone(&self.backplane), name);
-        let logs = Arc::new(Logs::new(Arc::clone(name), self.on_log.clone()));
+        let logs = Arc::new(Logs::new(Arc::clone(name), Arc::clone(&self.logs)));
         Arc::new(Tenant::new(running, store, self.book.of(name), logs))
     }
 

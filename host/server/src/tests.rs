@@ -3,5 +3,7 @@ mod config;
 mod http_allow;
 mod logs;
 mod metrics;
+mod push;
 mod timers;
 mod token;
+mod traces;

@@ -79,19 +79,19 @@ impl Hub {
                 Job::Ack { token, outcome } => (CallKind::Ack { token, outcome }, Concluding::Event(None)),
                 Job::Disconnect(reason) => (CallKind::Disconnect(reason), Concluding::Disconnect(reason)),
             };
-            let call = Call {
+            let mut call = Call {
                 socket: Some(socket.view()),
                 kind,
+                trace: None,
             };
             let code = socket.app.code.clone();
             let queued_max = socket.app.settings.events_queued_max;
             let caught_up = socket.jobs.len() < queued_max;
-            if let Some(session) = socket
-                .session()
-                .filter(|_| caught_up)
-                .and_then(|key| state.sessions.get_mut(key))
-            {
-                session.wake();
+            if let Some(session) = socket.session().and_then(|key| state.sessions.get_mut(key)) {
+                call.trace = session.trace.as_deref().copied();
+                if caught_up {
+                    session.wake();
+                }
             }
             Some((code, call, concluding))
         })

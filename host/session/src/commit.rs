@@ -27,6 +27,8 @@ struct Sorted {
     joins: Vec<(bool, router::Room)>,
     state: Option<bytes::Bytes>,
     state_version: Option<u32>,
+    /// Of the append, see [`backplane::Backplane::append`].
+    key: Option<String>,
 }
 
 impl Hub {
@@ -41,12 +43,19 @@ impl Hub {
         self.apply(Some(key), &app, sorted).await
     }
 
-    /// Carries out effects of a call that is for no socket: a timer's, a push's.
-    pub async fn commit_detached(&self, app: &Arc<str>, effects: Vec<Effect>) -> Result<(), Failure> {
+    /// Carries out effects of a call that is for no socket: a timer's, a push's. Of those with the same `key` the
+    /// first counts, within the log's window; volatile events excepted.
+    pub async fn commit_detached(
+        &self,
+        app: &Arc<str>,
+        effects: Vec<Effect>,
+        key: Option<String>,
+    ) -> Result<(), Failure> {
         let (mut sorted, namespace) = (Sorted::default(), Arc::from("/"));
         for effect in effects {
             sorted.add_logged(&namespace, effect);
         }
+        sorted.key = key;
         self.apply(None, app, sorted).await
     }
 
@@ -103,7 +112,7 @@ impl Hub {
         }
         let requests = self.expect_reports(key, app, sorted);
         let entries = sorted.entries.drain(..).map(Arc::new).collect();
-        let appended = self.0.backplane.append(app, entries, None).await;
+        let appended = self.0.backplane.append(app, entries, sorted.key.take()).await;
         self.with(|state, now| {
             for (request, timeout_ms) in requests {
                 if appended.is_ok() {

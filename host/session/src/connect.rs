@@ -292,6 +292,7 @@ fn begin_connect(
     let call = Call {
         socket: Some(state.sockets.get(key)?.view()),
         kind: CallKind::Connect(handshake),
+        trace: state.sessions.get(session)?.trace.as_deref().copied(),
     };
     Some((key, call))
 }

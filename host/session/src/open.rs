@@ -2,6 +2,7 @@
 use std::{rc::Rc, time::Instant};
 
 use engineio::Transport;
+use router::{Handshake, Trace};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -92,6 +93,7 @@ impl Hub {
         let key = state.sessions.insert(Session {
             sid: sid.clone(),
             app,
+            trace: trace_of(&handshake).map(Box::new),
             handshake: Rc::new(handshake),
             link,
             dialect,
@@ -137,4 +139,12 @@ impl Hub {
             Ok(port)
         })
     }
+}
+
+/// The trace that a client's request is part of, if it says so and is well-formed.
+fn trace_of(handshake: &Handshake) -> Option<Trace> {
+    let mut given = handshake.headers.iter().filter(|(name, _)| name == "traceparent");
+    let (_, value) = given.next()?;
+    // Two of them say nothing.
+    given.next().is_none().then(|| Trace::parse(value))?
 }

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use engineio::{CloseReason, Output, Packet, Transport};
-use router::Handshake;
+use router::{Handshake, Trace};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -22,6 +22,8 @@ pub(crate) struct Session {
     pub(crate) sid: Arc<str>,
     pub(crate) app: Rc<AppEntry>,
     pub(crate) handshake: Rc<Handshake>,
+    /// Of the handshake's `traceparent`: all calls of the session are part of it. Boxed, since few have one.
+    pub(crate) trace: Option<Box<Trace>>,
     pub(crate) link: Link,
     pub(crate) dialect: Dialect,
     pub(crate) sockets: Vec<SocketKey>,

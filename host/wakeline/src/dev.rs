@@ -7,12 +7,16 @@ use server::{Config, Handle, Ready, Server, Stop};
 use crate::{
     build, cli, client,
     failure::{Failure, Kind},
-    trace, ui,
+    trace::{self, Style},
+    ui,
     watch::Watch,
 };
 
 pub(crate) fn run(arguments: &cli::Dev) -> Result<(), Failure> {
-    trace::init("warn,app=off,session::call=error");
+    trace::init(&Style {
+        filter: "warn,app=off,session::call=error",
+        json: false,
+    });
     let listen = listen_address(&arguments.listen)?;
     let app = AppDir::load(&arguments.dir, &Ceilings::none())?;
     // Before the build, which may take a minute.

@@ -1,13 +1,25 @@
 use server::{Config, Env, File, Server, Stop, Strings};
 
-use crate::{cli, client, failure::Failure, trace, ui};
+use crate::{
+    cli, client,
+    failure::Failure,
+    trace::{self, Style},
+    ui,
+};
+
+/// A call that failed is in the app's log already.
+const UNTRACED: &str = "warn,app=info,session::call=error";
+const TRACED: &str = "warn,app=info,trace=info,session::call=error";
 
 pub(crate) fn run(arguments: &cli::Serve) -> Result<(), Failure> {
-    trace::init("warn,app=info,session::call=error");
     let file = arguments.config.as_deref().map(File::load).transpose()?;
     let mut layers: Vec<&dyn Strings> = vec![arguments, &Env];
     layers.extend(file.as_ref().map(|file| file as &dyn Strings));
     let mut config = Config::from_layers(&layers, &arguments.apps)?;
+    trace::init(&Style {
+        filter: if config.trace { TRACED } else { UNTRACED },
+        json: config.log_json,
+    });
     config.client_dir = config.client_dir.or_else(client::find);
     if let Some(file) = &file {
         config.ceilings = file.ceilings()?;

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use router::Target;
-use runtime::{Commit, CommitError, Host, LogLevel, Page};
+use runtime::{Commit, CommitError, Host, LineOf, LogLevel, Page};
 
 /// A host with nothing behind it: what is measured is the runtime.
 pub(crate) struct Nothing;
@@ -30,7 +30,7 @@ impl Host for Nothing {
         ready(Ok(Page::default())).boxed()
     }
 
-    fn log(&self, _: LogLevel, _: &str, _: &str, _: Option<&str>) {}
+    fn log(&self, _: LogLevel, _: &str, _: &str, _: LineOf<'_>) {}
 
     fn config(&self) -> Arc<BTreeMap<String, String>> {
         Arc::default()

@@ -120,6 +120,7 @@ fn echo() -> anyhow::Result<Call> {
             data,
             ack: Some(AckToken(1)),
         },
+        trace: None,
     })
 }
 

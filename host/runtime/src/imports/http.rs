@@ -1,11 +1,12 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{Request, Uri, uri::Authority, uri::Scheme};
+use http::{HeaderName, HeaderValue, Request, Uri, uri::Authority, uri::Scheme};
 use http_body_util::{BodyExt, Limited};
+use router::Trace;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_send_request};
 
 use crate::{
-    host::{Host, LogLevel},
+    host::{Host, LineOf, LogLevel},
     reach::{OutOfReach, reach},
 };
 
@@ -15,7 +16,11 @@ pub(crate) struct HttpHooks {
     /// Requests of this call.
     sent: usize,
     sent_max: usize,
+    /// Of this call: goes out with its requests.
+    trace: Option<Trace>,
 }
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// A response's body.
 const RESPONSE_BYTES_MAX: usize = 8 << 20;
@@ -33,11 +38,13 @@ impl HttpHooks {
             host,
             sent: 0,
             sent_max,
+            trace: None,
         }
     }
 
-    pub(crate) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self, trace: Option<Trace>) {
         self.sent = 0;
+        self.trace = trace;
     }
 
     /// The `host:port` a request goes to, if the app may send it there.
@@ -71,8 +78,24 @@ impl HttpHooks {
         Ok(place)
     }
 
+    /// A request of a traced call says so, unless the guest has said something itself.
+    fn pass_on_trace(&self, request: &mut Request<WasiBody>) {
+        let Some(trace) = self.trace else { return };
+        let headers = request.headers_mut();
+        if let (Ok(value), false) = (
+            HeaderValue::from_str(&trace.to_string()),
+            headers.contains_key(TRACEPARENT),
+        ) {
+            headers.insert(TRACEPARENT, value);
+        }
+    }
+
     fn say(&self, text: &str) {
-        self.host.log(LogLevel::Warn, "wasi:http", text, None);
+        let of = LineOf {
+            socket: None,
+            trace: self.trace.as_ref(),
+        };
+        self.host.log(LogLevel::Warn, "wasi:http", text, of);
     }
 }
 
@@ -87,9 +110,10 @@ impl WasiHttpHooks for HttpHooks {
             Ok(place) => place,
             Err(error) => return Box::new(async { Err(error) }),
         };
-        let host = Arc::clone(&self.host);
+        self.pass_on_trace(&mut request);
+        let (host, trace) = (Arc::clone(&self.host), self.trace);
         Box::new(async move {
-            let address = resolve(host.as_ref(), &place).await?;
+            let address = resolve(host.as_ref(), &place, trace.as_ref()).await?;
             if request.uri().scheme() == Some(&Scheme::HTTP) {
                 pin_address(&mut request, address)?;
             }
@@ -106,7 +130,7 @@ impl WasiHttpHooks for HttpHooks {
 }
 
 /// The address of `place`, if the app may reach it.
-async fn resolve(host: &dyn Host, place: &str) -> Result<SocketAddr, Error> {
+async fn resolve(host: &dyn Host, place: &str, trace: Option<&Trace>) -> Result<SocketAddr, Error> {
     let found = reach(place, host.http_private_allowed()).await;
     found.map_err(|error| match error {
         OutOfReach::NoName(_) => Error::DnsError {
@@ -116,7 +140,8 @@ async fn resolve(host: &dyn Host, place: &str) -> Result<SocketAddr, Error> {
         OutOfReach::NoAddress => Error::DestinationNotFound,
         OutOfReach::Private(_) => {
             let text = format!("request to {place} refused: {error}");
-            host.log(LogLevel::Warn, "wasi:http", &text, None);
+            let of = LineOf { socket: None, trace };
+            host.log(LogLevel::Warn, "wasi:http", &text, of);
             Error::DestinationIpProhibited
         }
     })

@@ -48,12 +48,11 @@ impl State {
         if self.lines.seen > max {
             return;
         }
-        let socket = self.socket_id();
         self.host.log(
             level,
             cut(context, CONTEXT_BYTES_MAX),
             cut(message, LINE_BYTES_MAX),
-            socket.as_deref(),
+            self.line_of(),
         );
     }
 
@@ -71,9 +70,7 @@ impl State {
         if dropped > 0 {
             let limit = describe("log_lines_per_call", self.limits.log_lines_per_call);
             let text = format!("{dropped} lines dropped ({limit})");
-            let socket = self.socket_id();
-            self.host
-                .log(LogLevel::Warn, "wakeline", &text, socket.as_deref());
+            self.host.log(LogLevel::Warn, "wakeline", &text, self.line_of());
         }
         stderr
     }

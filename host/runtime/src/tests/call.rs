@@ -172,7 +172,15 @@ async fn leaving_answers_and_timers_reach_their_handlers() {
         name: "t".into(),
         payload: Bytes::from_static(b"p"),
     };
-    let effects = app.worker.call(Call { socket: None, kind }).await.unwrap();
+    let effects = app
+        .worker
+        .call(Call {
+            socket: None,
+            kind,
+            trace: None,
+        })
+        .await
+        .unwrap();
     assert_eq!(replies(&effects), "t p");
 }
 
@@ -364,7 +372,11 @@ fn push(topic: &str, payload: &str) -> Call {
         topic: topic.to_owned(),
         payload: Bytes::copy_from_slice(payload.as_bytes()),
     };
-    Call { socket: None, kind }
+    Call {
+        socket: None,
+        kind,
+        trace: None,
+    }
 }
 
 fn migrate(state: &str) -> Call {

@@ -15,8 +15,8 @@ use router::{AckToken, Call, CallKind, Effect, Failure, SocketView, Target};
 use socketio::EventData;
 
 use crate::{
-    Commit, CommitError, CompileLimits, Component, Condition, Engine, EngineConfig, Host, Limits, LogLevel,
-    Page, TimerChange, Worker,
+    Commit, CommitError, CompileLimits, Component, Condition, Engine, EngineConfig, Host, Limits, LineOf,
+    LogLevel, Page, TimerChange, Worker,
 };
 
 /// Keeps in memory what the server keeps in the backplane.
@@ -138,12 +138,12 @@ impl Host for World {
         .boxed()
     }
 
-    fn log(&self, level: LogLevel, context: &str, message: &str, socket: Option<&str>) {
+    fn log(&self, level: LogLevel, context: &str, message: &str, of: LineOf<'_>) {
         let line = (
             level,
             context.to_owned(),
             message.to_owned(),
-            socket.map(str::to_owned),
+            of.socket.map(str::to_owned),
         );
         self.lines.lock().push(line);
     }
@@ -216,6 +216,7 @@ pub(crate) fn socket_call(kind: CallKind) -> Call {
             state_version: 0,
         }),
         kind,
+        trace: None,
     }
 }
 

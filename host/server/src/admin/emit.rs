@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use backplane::Error;
-use http::StatusCode;
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use router::{Action, Delivery, Position, Target};
@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 use socketio::EventData;
 
-use super::reply::{Reply, error, json, no_app};
-use crate::{Handle, apps::Tenant};
+use super::reply::{Refused, Reply, json, no_app};
+use crate::{Handle, apps::Tenant, traces};
 
 /// `POST /v1/apps/{app}/emit`.
 #[derive(Deserialize)]
@@ -35,35 +35,23 @@ const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 const ROOMS_MAX: usize = 1_000;
 const ROOM_BYTES_MAX: usize = 256;
 
-pub(super) async fn emit(handle: &Handle, name: &str, body: Incoming) -> Reply {
+pub(super) async fn emit(handle: &Handle, name: &str, request: Request<Incoming>) -> Reply {
     let Some(tenant) = handle.tenant(name) else {
         return no_app(name);
     };
-    let Ok(body) = Limited::new(body, BODY_BYTES_MAX).collect().await else {
-        let message = format!("the body did not arrive whole, or has more than {BODY_BYTES_MAX} bytes");
-        return error(StatusCode::PAYLOAD_TOO_LARGE, "body", &message);
+    let span = traces::request(traces::given(request.headers()), name, "emit");
+    let Ok(body) = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await else {
+        return Refused::too_big("the body", BODY_BYTES_MAX).into();
     };
-    match accept(handle, &tenant, &body.to_bytes()).await {
+    match traces::within(span, accept(handle, &tenant, &body.to_bytes())).await {
         Ok(accepted) => json(StatusCode::OK, &accepted),
-        Err(refused) => error(refused.status, refused.code, &refused.message),
+        Err(refused) => refused.into(),
     }
-}
-
-/// Why an emit was not accepted.
-struct Refused {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
 }
 
 /// Appends what the body says to the app's log. What is answered then is JSON for whoever asked.
 async fn accept(handle: &Handle, tenant: &Tenant, body: &[u8]) -> Result<Value, Refused> {
-    let invalid = |message| Refused {
-        status: StatusCode::BAD_REQUEST,
-        code: "invalid",
-        message,
-    };
-    let (delivery, key) = parse(body, tenant).map_err(invalid)?;
+    let (delivery, key) = parse(body, tenant).map_err(Refused::invalid)?;
     let appended = handle
         .backplane()
         .append(&tenant.name, vec![Arc::new(delivery)], key);
@@ -76,12 +64,8 @@ async fn accept(handle: &Handle, tenant: &Tenant, body: &[u8]) -> Result<Value, 
             };
             Ok(json!({ "position": position.to_string(), "duplicate": appended.duplicate }))
         }
-        Err(Error::Invalid(message)) => Err(invalid(message)),
-        Err(other) => Err(Refused {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            code: "unavailable",
-            message: format!("{other}; send it again with the same idempotency_key"),
-        }),
+        Err(Error::Invalid(message)) => Err(Refused::invalid(message)),
+        Err(other) => Err(Refused::unavailable(other)),
     }
 }
 

@@ -24,6 +24,7 @@ fn prometheus_text() {
         calls,
         worker: runtime::Stats {
             instances: 1,
+            wakes_cold: 1,
             ..Default::default()
         },
     };
@@ -36,7 +37,11 @@ fn prometheus_text() {
     let numbers = AppNumbers::sum(&sessions, cores.iter(), 4);
     let alone = NodeNumbers {
         ready: true,
+        own: vec![("code_bytes", "gauge", "Bytes of that code.", 5)],
         cluster: None,
     };
-    expect_file!["metrics.txt"].assert_eq(&render(&[("chat".to_owned(), numbers)], &alone));
+    // Nothing has been counted of the other one: it is not listed.
+    let asleep = AppNumbers::sum(&AppStats::default(), std::iter::empty(), 0);
+    let apps = [("chat".to_owned(), numbers), ("asleep".to_owned(), asleep)];
+    expect_file!["metrics.txt"].assert_eq(&render(&apps, &alone));
 }

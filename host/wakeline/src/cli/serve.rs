@@ -65,6 +65,12 @@ pub(crate) struct Serve {
     /// How long clients may take to move elsewhere after SIGTERM [default: 25000]
     #[arg(long, value_name = "MS")]
     drain_ms: Option<String>,
+    /// How the log on stderr is written: text or json; what is in it: WAKELINE_LOG [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Trace every call, not only those whose client or backend does
+    #[arg(long)]
+    trace: bool,
     /// Where apps' clients find them, {app} for the name [default: LISTEN/{app}/]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
@@ -101,6 +107,8 @@ impl Strings for Serve {
             "cores" => self.cores.clone(),
             "connections" => self.connections.clone(),
             "drain_ms" => self.drain_ms.clone(),
+            "log_format" => self.log_format.clone(),
+            "trace" => self.trace.then(|| "true".to_owned()),
             "url" => self.url.clone(),
             "secrets_key_file" => self.secrets_key_file.clone(),
             "code_bytes" => self.code_bytes.clone(),

@@ -173,9 +173,37 @@ impl Probe {
         socket.close()
     }
 
+    #[on("pushes")]
+    fn pushes() -> Result<u64> {
+        Ok(kv::get("pushes")?.unwrap_or_default())
+    }
+
     #[on("count")]
     fn count() -> Result<u64> {
         Ok(kv::increment("count", 1)?)
+    }
+
+    #[on("log")]
+    fn log(socket: &Socket, text: String, ack: Ack) -> Result<()> {
+        info!("{} says {text}", socket.id());
+        ack.send(())
+    }
+
+    /// From a backend: to everyone, and counted.
+    #[push("news")]
+    fn news(value: Value) -> Result<()> {
+        kv::increment("pushes", 1)?;
+        io().emit("msg", &value)
+    }
+
+    #[push]
+    fn pushed(push: Push) -> Result<()> {
+        kv::increment("pushes", 1)?;
+        match push.topic() {
+            "bad" => Err("bad news are not told".into()),
+            "worse" => panic!("too much of it"),
+            _ => io().emit("msg", push.bytes().len()),
+        }
     }
 
     /// Emits and counts, then fails: none of it may happen.

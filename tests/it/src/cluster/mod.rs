@@ -8,6 +8,7 @@ mod connect;
 mod history;
 mod leader;
 mod light;
+mod operators;
 mod start;
 mod storm;
 mod swarm;

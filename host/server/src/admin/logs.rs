@@ -1,0 +1,135 @@
+//! `GET /v1/apps/{app}/logs`: an app's log, from all nodes, as server-sent events.
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use http::StatusCode;
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::reply::{self, Reply, error};
+use crate::{
+    Handle,
+    logs::{
+        LogLine, Origin,
+        follow::{Filter, Heard},
+        level,
+        spread::{self, Following, Neighbours, Tail},
+    },
+};
+
+/// What the query asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) follow: bool,
+    /// Lines of before, at most.
+    pub(crate) tail: usize,
+    pub(crate) filter: Filter,
+}
+
+const TAIL_DEFAULT: usize = 100;
+const TAIL_MAX: usize = 1_000;
+/// A comment goes out after this long without a line, so that proxies and clients know that the connection lives.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Of each: `data:` a line; `event: missed` with how many lines are not here, since whoever reads was too slow; `event: partial`
+/// with the nodes whose earlier lines are not here, since they did not answer.
+pub(super) async fn logs(handle: &Handle, name: &str, query: Option<&str>) -> Reply {
+    let Some(tenant) = handle.tenant(name) else {
+        return reply::no_app(name);
+    };
+    let wanted = match Wanted::parse(query.unwrap_or_default()) {
+        Ok(wanted) => wanted,
+        Err(message) => return error(StatusCode::BAD_REQUEST, "invalid", &message),
+    };
+    let asked = (&tenant.name, wanted.filter, wanted.tail);
+    let neighbours = Neighbours::of(handle.nodes());
+    let followed = spread::follow(handle.logs(), &handle.shared_backplane(), neighbours, asked).await;
+    match followed {
+        Ok((tail, following)) => {
+            let before = stream::iter(before(&tail));
+            if wanted.follow {
+                reply::events(before.chain(after(following)))
+            } else {
+                reply::events(before)
+            }
+        }
+        Err(refused) => error(StatusCode::TOO_MANY_REQUESTS, "limit", &refused.to_string()),
+    }
+}
+
+impl Wanted {
+    pub(crate) fn parse(query: &str) -> Result<Self, String> {
+        let mut wanted = Self {
+            follow: false,
+            tail: TAIL_DEFAULT,
+            filter: Filter::ALL,
+        };
+        for (name, value) in query.split('&').filter(|part| !part.is_empty()).map(halves) {
+            match name {
+                "follow" => wanted.follow = matches!(value, "1" | "true" | ""),
+                "socket" => wanted.filter.socket = Some(value.to_owned()),
+                "tail" => {
+                    let tail = value.parse().ok().filter(|tail| *tail <= TAIL_MAX);
+                    wanted.tail =
+                        tail.ok_or_else(|| format!("tail is a number up to {TAIL_MAX}, not {value:?}"))?;
+                }
+                "level" => {
+                    let level = level::parse(value);
+                    wanted.filter.level = level.ok_or_else(|| {
+                        format!("level is trace, debug, info, warn, error or critical, not {value:?}")
+                    })?;
+                }
+                "origin" => {
+                    wanted.filter.origin = Some(match value {
+                        "guest" => Origin::Guest,
+                        "host" => Origin::Host,
+                        _ => return Err(format!("origin is guest or host, not {value:?}")),
+                    });
+                }
+                _ => {
+                    return Err(format!(
+                        "{name:?} means nothing here; follow, socket, level, origin and tail do"
+                    ));
+                }
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+/// Nothing that may be asked for needs percent-encoding: ids of sockets have none of it.
+fn halves(part: &str) -> (&str, &str) {
+    part.split_once('=').unwrap_or((part, ""))
+}
+
+fn before(tail: &Tail) -> Vec<Bytes> {
+    let mut events: Vec<Bytes> = tail.lines.iter().map(data).collect();
+    if !tail.partial.is_empty() {
+        let text = format!("event: partial\ndata: {}\n\n", json!({ "nodes": tail.partial }));
+        events.insert(0, text.into());
+    }
+    // Tells whoever waits that it is heard, even if there is nothing to tell.
+    events.push(Bytes::from_static(b":\n\n"));
+    events
+}
+
+fn after(following: Following) -> impl Stream<Item = Bytes> + Send {
+    stream::unfold(following, |mut following| async move {
+        let event = match timeout(HEARTBEAT, following.next()).await {
+            Ok(None) => return None,
+            Ok(Some(Heard::Line(line))) => data(&line),
+            Ok(Some(Heard::Missed(lines))) => {
+                format!("event: missed\ndata: {}\n\n", json!({ "lines": lines })).into()
+            }
+            Err(_) => Bytes::from_static(b":\n\n"),
+        };
+        Some((event, following))
+    })
+}
+
+/// JSON has no line breaks of its own: one `data:` is enough.
+fn data(line: &Arc<LogLine>) -> Bytes {
+    let line = serde_json::to_string(&**line).unwrap_or_default();
+    format!("data: {line}\n\n").into()
+}

@@ -1,0 +1,129 @@
+//! `POST /v1/apps/{app}/push`: a backend talks to the app itself. What was answered 200 has run, its effects included.
+use std::sync::Arc;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use router::Failure;
+use serde::Deserialize;
+use serde_json::{json, value::RawValue};
+
+use super::reply::{Refused, Reply, json, no_app};
+use crate::{
+    Handle,
+    push::{self, Asked, Pushed},
+    traces,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    /// 1 to 256 bytes.
+    topic: String,
+    /// Any JSON: the handler is given its text. `null` if there is no `payload_base64` either.
+    payload: Option<Box<RawValue>>,
+    /// Bytes instead.
+    payload_base64: Option<String>,
+    /// 1 to 400 bytes. Within the app's window a second request with the same key runs nothing.
+    idempotency_key: Option<String>,
+}
+
+const TOPIC_BYTES_MAX: usize = 256;
+const PAYLOAD_BYTES_MAX: usize = 1 << 20;
+const KEY_BYTES_MAX: usize = 400;
+/// The payload in base64 and the rest.
+const BODY_BYTES_MAX: usize = 2 << 20;
+
+/// 200 `{}`, with `"duplicate": true` if the key's push has run before; 409 `running` while it runs; 422 `handler_error` with the
+/// handler's own words; 502 `handler_trapped` and `handler_limit` with the guest's backtrace, for the app's author, who alone may
+/// push; 503 `unavailable`. Of whatever was not answered 200 nothing has happened, but for what may come of a 503.
+pub(super) async fn push(handle: &Handle, name: &str, request: Request<Incoming>) -> Reply {
+    let Some(tenant) = handle.tenant(name) else {
+        return no_app(name);
+    };
+    let trace = traces::given(request.headers());
+    let Ok(body) = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await else {
+        return Refused::too_big("the body", BODY_BYTES_MAX).into();
+    };
+    let mut asked = match parse(&body.to_bytes()) {
+        Ok(asked) => asked,
+        Err(refused) => return refused.into(),
+    };
+    asked.trace = trace;
+    let (handle, tenant) = (handle.clone(), Arc::clone(&tenant));
+    // On its own: whoever asked may hang up, and what has begun ends and is marked all the same.
+    let pushed = tokio::spawn(async move { push::push(&handle, &tenant, asked).await });
+    match pushed.await {
+        Ok(Ok(Pushed::Done)) => json(StatusCode::OK, &json!({})),
+        Ok(Ok(Pushed::Duplicate)) => json(StatusCode::OK, &json!({ "duplicate": true })),
+        Ok(Ok(Pushed::Running)) => Refused {
+            status: StatusCode::CONFLICT,
+            code: "running",
+            message: "a push with this idempotency_key runs now; send it again to learn how it ended"
+                .to_owned(),
+        }
+        .into(),
+        Ok(Err(failure)) => refuse(&failure),
+        Err(error) => refuse(&Failure::Unavailable(error.to_string())),
+    }
+}
+
+pub(crate) fn parse(body: &[u8]) -> Result<Asked, Refused> {
+    let body: Body = serde_json::from_slice(body).map_err(|error| Refused::invalid(error.to_string()))?;
+    let between = |what: &str, text: &str, max: usize| {
+        let fits = (1..=max).contains(&text.len());
+        fits.then_some(())
+            .ok_or_else(|| Refused::invalid(format!("{what} has 1 to {max} bytes, not {}", text.len())))
+    };
+    between("topic", &body.topic, TOPIC_BYTES_MAX)?;
+    if let Some(key) = &body.idempotency_key {
+        between("idempotency_key", key, KEY_BYTES_MAX)?;
+    }
+    let payload = match (body.payload, body.payload_base64) {
+        (Some(_), Some(_)) => return Err(Refused::invalid("send payload or payload_base64, not both")),
+        (None, None) => Bytes::from_static(b"null"),
+        (Some(json), None) => Bytes::copy_from_slice(json.get().as_bytes()),
+        (None, Some(text)) => {
+            let bytes = BASE64_STANDARD.decode(text);
+            let bytes = bytes.map_err(|error| Refused::invalid(format!("payload_base64: {error}")))?;
+            bytes.into()
+        }
+    };
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        return Err(Refused::too_big("the payload", PAYLOAD_BYTES_MAX));
+    }
+    Ok(Asked {
+        topic: body.topic,
+        payload,
+        idempotency_key: body.idempotency_key,
+        trace: None,
+    })
+}
+
+fn refuse(failure: &Failure) -> Reply {
+    let (status, code, message) = match failure {
+        Failure::Returned(message) => (StatusCode::UNPROCESSABLE_ENTITY, "handler_error", message.clone()),
+        Failure::Refused(refusal) => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "handler_error",
+            refusal.message.clone(),
+        ),
+        Failure::Trapped(message) => (StatusCode::BAD_GATEWAY, "handler_trapped", message.clone()),
+        Failure::Limit(message) => (StatusCode::BAD_GATEWAY, "handler_limit", message.clone()),
+        Failure::Unavailable(reason) => {
+            let mut reply = Reply::from(Refused::unavailable(reason));
+            reply
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            return reply;
+        }
+    };
+    Refused {
+        status,
+        code,
+        message,
+    }
+    .into()
+}
