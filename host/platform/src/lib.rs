@@ -20,6 +20,8 @@ mod errors;
 mod records;
 mod tries;
 
+pub mod requests;
+
 mod manifest;
 
 mod app_dir;

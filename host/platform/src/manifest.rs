@@ -2,6 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     Auth, Ceilings, ManifestErrors, Problem, checks,
+    keys::{KEYS, Kind},
     read::{self, Values},
 };
 
@@ -113,6 +114,16 @@ impl Manifest {
             return Err(errors(vec![problem]));
         }
         Ok(Self::assemble(name, &values))
+    }
+
+    /// The numbers of `[limits]` as they hold for an app, defaults and ceilings included, by their names there.
+    pub fn limits_of(source: &str, ceilings: &Ceilings) -> Vec<(&'static str, u64)> {
+        let Ok(values) = read::read(source, ceilings) else {
+            return Vec::new();
+        };
+        let numbers = KEYS.iter().filter(|key| matches!(key.kind, Kind::Integer { .. }));
+        let limits = numbers.filter_map(|key| Some((key.path.strip_prefix("limits.")?, key.path)));
+        limits.map(|(name, path)| (name, values.integer(path))).collect()
     }
 
     fn assemble(name: String, values: &Values) -> Self {

@@ -56,6 +56,11 @@ impl Platform {
         }))
     }
 
+    /// What manifests are held to.
+    pub fn ceilings(&self) -> &Ceilings {
+        &self.0.ceilings
+    }
+
     pub(crate) fn backplane(&self) -> &dyn Backplane {
         &*self.0.backplane
     }

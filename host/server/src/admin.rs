@@ -1,30 +1,76 @@
-//! The operators' listener: health, metrics, and what a backend may do without a socket. Plain HTTP/1.1, on an address
-//! that clients do not reach; everything below `/v1/` needs the token.
-pub(crate) mod emit;
-pub(crate) mod logs;
-pub(crate) mod push;
+//! The operators' and authors' listener: apps, versions, tokens, secrets, what a backend may do without a socket, health
+//! and metrics. Plain HTTP/1.1, on an address that clients do not reach. What there is, and who may, stands in one table
+//! (`routes.rs`), of which the description that is served is made, too.
+mod routes;
+
+mod access;
+mod body;
+mod damping;
 mod reply;
 
-use std::{convert::Infallible, net::TcpListener, sync::Arc, time::Duration};
+mod apps;
+mod audit;
+pub(crate) mod emit;
+mod health;
+pub(crate) mod logs;
+mod openapi;
+pub(crate) mod push;
+mod secrets;
+mod sockets;
+mod tokens;
+mod uploads;
+mod versions;
 
-use http::{Method, Request, StatusCode};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde_json::json;
+use platform::Identity;
 use tokio::{net::TcpStream, sync::Semaphore};
 
-use self::reply::{Reply, error, json, text};
-use crate::{Handle, cluster, handle::Readiness, metrics, token::Token};
+use self::{
+    access::Refusal,
+    damping::Damping,
+    reply::{Denied, Outcome, Reply, error},
+    routes::{Access, Call, Found},
+    uploads::Uploads,
+};
+use crate::{Handle, token::Token};
 
 /// What the admin listener answers from.
 pub(crate) struct Admin {
-    pub(crate) handle: Handle,
-    pub(crate) token: Token,
-    pub(crate) node: String,
+    handle: Handle,
+    token: Token,
+    node: String,
+    damping: Damping,
+    uploads: Uploads,
+}
+
+/// One request, from somebody who may ask it.
+struct Asked<'a> {
+    /// Empty where the path names none.
+    app: &'a str,
+    /// What the path names beneath the app: a secret's key, a token's id.
+    item: &'a str,
+    query: &'a str,
+    /// `None`: the path is for everybody.
+    who: Option<&'a Identity>,
+    peer: IpAddr,
+    headers: &'a HeaderMap,
+    body: Incoming,
 }
 
 const CONNECTIONS_MAX: usize = 256;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+const HEADERS_MAX: usize = 64;
+/// Of a request's line and headers together.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until dropped.
@@ -36,10 +82,10 @@ pub(crate) async fn serve(listener: TcpListener, admin: Arc<Admin>) -> std::io::
             return Ok(());
         };
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let admin = Arc::clone(&admin);
                 tokio::spawn(async move {
-                    connection(stream, admin).await;
+                    connection(stream, peer.ip(), admin).await;
                     drop(permit);
                 });
             }
@@ -51,137 +97,145 @@ pub(crate) async fn serve(listener: TcpListener, admin: Arc<Admin>) -> std::io::
     }
 }
 
-async fn connection(stream: TcpStream, admin: Arc<Admin>) {
+async fn connection(stream: TcpStream, peer: IpAddr, admin: Arc<Admin>) {
     let service = service_fn(move |request| {
         let admin = Arc::clone(&admin);
-        async move { Ok::<_, Infallible>(admin.answer(request).await) }
+        async move { Ok::<_, Infallible>(admin.answer(request, peer).await) }
     });
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT);
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX);
     if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!(%error, "admin connection ended");
     }
 }
 
 impl Admin {
-    async fn answer(&self, request: Request<Incoming>) -> Reply {
-        let path = request.uri().path().to_owned();
-        let segments: Vec<&str> = path.split('/').skip(1).collect();
-        match *segments.as_slice() {
-            ["livez"] => get(&request, || text(StatusCode::OK, "ok\n")),
-            ["readyz"] => get(&request, || self.ready()),
-            ["metrics"] => match *request.method() {
-                Method::GET => self.metrics().await,
-                _ => reply::method_not_allowed("GET"),
-            },
-            ["v1", ..] if !self.is_operator(&request) => reply::unauthorised(),
-            ["v1", "nodes"] => get(&request, || self.nodes()),
-            ["v1", "apps"] => get(&request, || self.apps()),
-            ["v1", "apps", name] => match *request.method() {
-                Method::GET => self.app(name).await,
-                _ => reply::method_not_allowed("GET"),
-            },
-            ["v1", "apps", name, "emit"] => match *request.method() {
-                Method::POST => emit::emit(&self.handle, name, request).await,
-                _ => reply::method_not_allowed("POST"),
-            },
-            ["v1", "apps", name, "push"] => match *request.method() {
-                Method::POST => push::push(&self.handle, name, request).await,
-                _ => reply::method_not_allowed("POST"),
-            },
-            ["v1", "apps", name, "logs"] => match *request.method() {
-                Method::GET => logs::logs(&self.handle, name, request.uri().query()).await,
-                _ => reply::method_not_allowed("GET"),
-            },
-            _ => error(
-                StatusCode::NOT_FOUND,
-                "not_found",
-                &format!("there is nothing at {path}"),
-            ),
+    pub(crate) fn new(handle: Handle, token: Token, node: String) -> Self {
+        Self {
+            handle,
+            token,
+            node,
+            damping: Damping::default(),
+            uploads: Uploads::default(),
         }
     }
 
-    fn is_operator(&self, request: &Request<Incoming>) -> bool {
-        let authorization = request.headers().get(http::header::AUTHORIZATION);
-        self.token
-            .admits(authorization.and_then(|value| value.to_str().ok()))
-    }
-
-    fn ready(&self) -> Reply {
-        match self.handle.readiness() {
-            Readiness::Ready => text(StatusCode::OK, "ready\n"),
-            Readiness::CutOff => text(StatusCode::SERVICE_UNAVAILABLE, "cut off from NATS\n"),
-            Readiness::Ending => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Reply {
+        let is_head = request.method() == Method::HEAD;
+        let outcome = self.handle_request(request, peer).await;
+        let mut reply = outcome.unwrap_or_else(Denied::into_reply);
+        if is_head {
+            // hyper leaves the body out; what a stream would be is not begun.
+            *reply.body_mut() = reply::nothing();
         }
+        reply
     }
 
-    async fn metrics(&self) -> Reply {
-        let apps = self.handle.numbers().await;
-        reply::metrics(metrics::render(&apps, &self.handle.node_numbers()))
-    }
-
-    /// The nodes that live, as this one sees them, and where they run another version of an app than this one.
-    fn nodes(&self) -> Reply {
-        let nodes = self.handle.nodes();
-        let own = nodes.own();
-        let mut all = vec![own.clone()];
-        all.extend(nodes.others().iter().map(|node| (**node).clone()));
-        let nodes: Vec<_> = all
-            .iter()
-            .map(|node| {
-                json!({
-                    "name": node.name,
-                    "address": node.address,
-                    "draining": node.draining,
-                    "apps": node.apps,
-                    "differs": cluster::differences(&own, node),
-                })
-            })
-            .collect();
-        json(StatusCode::OK, &json!({ "node": self.node, "nodes": nodes }))
-    }
-
-    fn apps(&self) -> Reply {
-        let apps: Vec<_> = self
-            .handle
-            .tenants()
-            .all_awake()
-            .iter()
-            .map(|tenant| {
-                let version = tenant.version();
-                json!({ "name": &*tenant.name, "digest": version.digest.to_string() })
-            })
-            .collect();
-        json(StatusCode::OK, &json!({ "node": self.node, "apps": apps }))
-    }
-
-    async fn app(&self, name: &str) -> Reply {
-        let Some(tenant) = self.handle.tenant(name) else {
-            return reply::no_app(name);
+    async fn handle_request(&self, request: Request<Incoming>, peer: IpAddr) -> Outcome {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path();
+        let found = routes::find(path, &head.method);
+        let access = found.as_ref().map_or(Access::AnyToken, Found::access);
+        let who = self.identify(access, &head.headers, peer).await?;
+        let found = match found {
+            Some(Found::Route(found)) => found,
+            Some(Found::Methods(allowed)) => return Err(reply::method_not_allowed(&allowed)),
+            None => {
+                let message = format!("there is nothing at {path}; GET /v1/openapi.json tells what there is");
+                return Err(error(StatusCode::NOT_FOUND, "not_found", &message));
+            }
         };
-        let version = tenant.version();
-        let stats = self.handle.sessions(&tenant.name).await;
-        json(
-            StatusCode::OK,
-            &json!({
-                "name": name,
-                "node": self.node,
-                "digest": version.digest.to_string(),
-                "namespaces": version.manifest.socketio.namespaces,
-                "sessions": stats.sessions,
-                "sockets": stats.sockets,
-                "away": stats.away,
-                "timers": tenant.timers.len(),
-            }),
-        )
+        access::check(found.route.access, who.as_deref(), &found.app)?;
+        let asked = Asked {
+            app: &found.app,
+            item: &found.item,
+            query: head.uri.query().unwrap_or_default(),
+            who: who.as_deref(),
+            peer,
+            headers: &head.headers,
+            body,
+        };
+        self.call(found.route.call, asked).await
+    }
+
+    /// Who asks. `None`: the path is for everybody, so nobody looked.
+    async fn identify(
+        &self,
+        access: Access,
+        headers: &HeaderMap,
+        peer: IpAddr,
+    ) -> Result<Option<Arc<Identity>>, Denied> {
+        let bearer = access::bearer(headers);
+        if access == Access::Everybody || (access == Access::Metrics && bearer.is_none()) {
+            return Ok(None);
+        }
+        match self.authenticate(bearer, peer).await {
+            Ok(who) => Ok(Some(who)),
+            Err(Refusal::Nobody) => Err(reply::unauthorised()),
+            Err(Refusal::TooOften) => Err(reply::too_many(
+                "too many wrong tokens came from this address; wait a little",
+            )),
+            Err(Refusal::Unavailable(error)) => Err(error.into()),
+        }
+    }
+
+    async fn call(&self, call: Call, asked: Asked<'_>) -> Outcome {
+        match call {
+            Call::Live => Ok(reply::text(StatusCode::OK, "ok\n")),
+            Call::Ready => Ok(self.ready()),
+            Call::Metrics => self.metrics(asked).await,
+            Call::OpenApi => Ok(openapi::describe()),
+            Call::WhoAmI => access::who_am_i(&asked),
+            Call::Nodes => Ok(self.nodes()),
+            Call::Apps => self.apps(asked).await,
+            Call::PutApp => self.put_app(asked).await,
+            Call::App => self.app(asked).await,
+            Call::DeleteApp => self.delete_app(asked).await,
+            Call::PutAssets => self.put_assets(asked).await,
+            Call::DeleteAssets => self.delete_assets(asked).await,
+            Call::AddVersion => self.add_version(asked).await,
+            Call::Versions => self.versions(asked).await,
+            Call::SetLive => self.set_live(asked).await,
+            Call::Rollback => self.rollback(asked).await,
+            Call::Emit => emit::emit(&self.handle, asked).await,
+            Call::Push => push::push(&self.handle, asked).await,
+            Call::Logs => logs::logs(&self.handle, &asked).await,
+            Call::Sockets => self.sockets(asked).await,
+            Call::Secrets => self.secrets(asked).await,
+            Call::PutSecret => self.put_secret(asked).await,
+            Call::DeleteSecret => self.delete_secret(asked).await,
+            Call::Tokens => self.tokens(asked).await,
+            Call::CreateToken => self.create_token(asked).await,
+            Call::RevokeToken => self.revoke_token(asked).await,
+            Call::Audit => self.audit(asked).await,
+        }
     }
 }
 
-fn get(request: &Request<Incoming>, answer: impl FnOnce() -> Reply) -> Reply {
-    match *request.method() {
-        Method::GET | Method::HEAD => answer(),
-        _ => reply::method_not_allowed("GET"),
+impl Asked<'_> {
+    /// For the audit record.
+    fn by(&self) -> String {
+        self.who.map_or_else(|| "nobody".to_owned(), Identity::by)
+    }
+
+    /// The path's app; `None` where it names none, as operators' own paths do.
+    fn app_if_any(&self) -> Option<&str> {
+        (!self.app.is_empty()).then_some(self.app)
+    }
+
+    /// No parameters are known here.
+    fn no_query(&self) -> Result<(), Denied> {
+        self.parameters(&[]).map(drop)
+    }
+
+    fn parameters(&self, known: &[&str]) -> Result<Vec<(&str, String)>, Denied> {
+        platform::requests::parse_query(self.query, known).map_err(|message| reply::invalid(&message))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -250,6 +250,12 @@ pub(crate) fn render(apps: &[(String, AppNumbers)], node: &NodeNumbers) -> Strin
         family.sample("", &[], value);
         family.finish(&mut out);
     }
+    out + &render_apps(apps)
+}
+
+/// The part of it that is of apps.
+pub(crate) fn render_apps(apps: &[(String, AppNumbers)]) -> String {
+    let mut out = String::new();
     let mut calls = Family::new(
         "calls_total",
         "counter",

@@ -281,11 +281,7 @@ fn bind_admin(config: &Config, handle: &Handle) -> Result<Option<BoundAdmin>, Bu
     };
     let token = Token::load(admin.token_file.as_deref(), config.data.as_deref())?;
     let (listeners, addr) = rooms::bind(admin.listen, 1)?;
-    let admin = Arc::new(Admin {
-        handle: handle.clone(),
-        token,
-        node: config.node.clone(),
-    });
+    let admin = Arc::new(Admin::new(handle.clone(), token, config.node.clone()));
     Ok(listeners
         .into_iter()
         .next()

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::{Opened, Platform, edit::Edit, now_ms};
 use crate::{
     Digest, Draft, Manifest, PlatformError,
-    bundle::{Bundle, read_bundle},
+    bundle::Bundle,
     check_app_name,
     records::{APP_PREFIX, AppRecord, BUCKET},
     tries::Tries,
@@ -92,17 +92,13 @@ impl Platform {
         Ok(false)
     }
 
-    /// Gives the app's next version these files: a tar, compressed with gzip or not. Blocks for as long as unpacking
-    /// takes; at most [`crate::ASSETS_BYTES_MAX`].
-    pub async fn put_assets(&self, app: &str, archive: &[u8], by: &str) -> Result<Bundle, PlatformError> {
-        self.open(app).await?;
-        let bundle = read_bundle(archive).map_err(|error| PlatformError::invalid(error.to_string()))?;
-        let digest = Some(bundle.digest);
-        self.take_assets(app, digest, std::slice::from_ref(&bundle.tar))
+    /// Gives the app's next version these files; see [`crate::read_bundle`].
+    pub async fn put_assets(&self, app: &str, bundle: &Bundle, by: &str) -> Result<(), PlatformError> {
+        self.take_assets(app, Some(bundle.digest), std::slice::from_ref(&bundle.tar))
             .await?;
         self.audit(by, "app.assets", Some(app), bundle.digest.to_string())
             .await;
-        Ok(bundle)
+        Ok(())
     }
 
     /// The app's next version has no files.
@@ -157,8 +153,8 @@ impl Platform {
             .backplane()
             .keys(BUCKET, APP_PREFIX, after.as_deref(), limit)
             .await?;
-        let names = keys.iter().filter_map(|key| key.strip_prefix(APP_PREFIX));
-        let found: Vec<_> = stream::iter(names.map(|name| async move {
+        let found: Vec<_> = stream::iter(keys.into_iter().map(|key| async move {
+            let name = key.strip_prefix(APP_PREFIX).unwrap_or_default();
             let found = self.find(name).await?;
             // Deleted since it was listed.
             Ok::<_, PlatformError>(found.map(|opened| AppInfo::of(name, &opened.record)))

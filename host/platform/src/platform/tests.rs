@@ -274,7 +274,8 @@ async fn files_go_with_the_next_version() {
     header.set_size(2);
     tar.append_data(&mut header, "index.html", &b"hi"[..]).unwrap();
     let archive = tar.into_inner().unwrap();
-    let bundle = platform.put_assets("chat", &archive, "ann").await.unwrap();
+    let bundle = crate::read_bundle(&archive).unwrap();
+    platform.put_assets("chat", &bundle, "ann").await.unwrap();
     assert_eq!(platform.versions("chat").await.unwrap()[0].assets, None);
     assert_eq!(upload(&platform, "chat", "component 1").await, 2);
     assert_eq!(
@@ -290,8 +291,6 @@ async fn files_go_with_the_next_version() {
     );
     let again = platform.add_version("chat", &draft, "other".into(), "ann").await;
     assert_eq!(again.unwrap().version, 3, "an older version still has the files");
-    let bad = platform.put_assets("chat", b"no tar", "ann").await;
-    assert!(matches!(bad, Err(PlatformError::Invalid { .. })));
 }
 
 #[tokio::test]

@@ -2,51 +2,30 @@
 use std::sync::Arc;
 
 use backplane::Error;
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use http::StatusCode;
+use platform::requests::{EmitRequest, parse_emit};
 use router::{Action, Delivery, Position, Target};
-use serde::Deserialize;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
 use socketio::EventData;
 
-use super::reply::{Refused, Reply, json, no_app};
+use super::{
+    Asked, body,
+    reply::{Outcome, Refused, json, no_app},
+};
 use crate::{Handle, apps::Tenant, traces};
 
-/// `POST /v1/apps/{app}/emit`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Emit {
-    event: String,
-    /// A JSON array, the event's arguments.
-    args: Box<RawValue>,
-    /// Empty: the whole namespace.
-    #[serde(default)]
-    rooms: Vec<String>,
-    #[serde(default)]
-    except: Vec<String>,
-    #[serde(default = "default_namespace")]
-    namespace: String,
-    /// Within the app's window a second request with the same key emits nothing and answers the first one's position.
-    idempotency_key: Option<String>,
-}
-
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
-const ROOMS_MAX: usize = 1_000;
-const ROOM_BYTES_MAX: usize = 256;
 
-pub(super) async fn emit(handle: &Handle, name: &str, request: Request<Incoming>) -> Reply {
-    let Some(tenant) = handle.tenant(name) else {
-        return no_app(name);
+/// `POST /v1/apps/{app}/emit`.
+pub(super) async fn emit(handle: &Handle, asked: Asked<'_>) -> Outcome {
+    asked.no_query()?;
+    let Some(tenant) = handle.tenant(asked.app) else {
+        return Err(no_app(asked.app));
     };
-    let span = traces::request(traces::given(request.headers()), name, "emit");
-    let Ok(body) = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await else {
-        return Refused::too_big("the body", BODY_BYTES_MAX).into();
-    };
-    match traces::within(span, accept(handle, &tenant, &body.to_bytes())).await {
-        Ok(accepted) => json(StatusCode::OK, &accepted),
-        Err(refused) => refused.into(),
-    }
+    let span = traces::request(traces::given(asked.headers), asked.app, "emit");
+    let body = body::small(asked.body, BODY_BYTES_MAX).await?;
+    let accepted = traces::within(span, accept(handle, &tenant, &body)).await?;
+    Ok(json(StatusCode::OK, &accepted))
 }
 
 /// Appends what the body says to the app's log. What is answered then is JSON for whoever asked.
@@ -86,7 +65,7 @@ pub(crate) async fn from_nats(handle: &Handle, app: &str, payload: &[u8]) -> Val
 }
 
 fn parse(body: &[u8], tenant: &Tenant) -> Result<(Delivery, Option<String>), String> {
-    let emit: Emit = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let emit: EmitRequest = parse_emit(body)?;
     let version = tenant.version();
     let namespaces = &version.manifest.socketio.namespaces;
     let raw = [
@@ -101,19 +80,6 @@ fn parse(body: &[u8], tenant: &Tenant) -> Result<(Delivery, Option<String>), Str
             "the app has no namespace {:?}; it has {}",
             emit.namespace,
             namespaces.join(", ")
-        ));
-    }
-    let rooms = emit.rooms.iter().chain(&emit.except);
-    if rooms.clone().count() > ROOMS_MAX {
-        return Err(format!("at most {ROOMS_MAX} rooms can be named"));
-    }
-    if let Some(room) = rooms
-        .clone()
-        .find(|room| room.is_empty() || room.len() > ROOM_BYTES_MAX)
-    {
-        return Err(format!(
-            "a room's name has 1 to {ROOM_BYTES_MAX} bytes, not {}",
-            room.len()
         ));
     }
     let data =
@@ -131,8 +97,4 @@ fn parse(body: &[u8], tenant: &Tenant) -> Result<(Delivery, Option<String>), Str
         },
         emit.idempotency_key,
     ))
-}
-
-fn default_namespace() -> String {
-    "/".to_owned()
 }

@@ -7,7 +7,10 @@ use http::StatusCode;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::reply::{self, Reply, error};
+use super::{
+    Asked,
+    reply::{self, Outcome, error},
+};
 use crate::{
     Handle,
     logs::{
@@ -34,14 +37,11 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Of each: `data:` a line; `event: missed` with how many lines are not here, since whoever reads was too slow; `event: partial`
 /// with the nodes whose earlier lines are not here, since they did not answer.
-pub(super) async fn logs(handle: &Handle, name: &str, query: Option<&str>) -> Reply {
-    let Some(tenant) = handle.tenant(name) else {
-        return reply::no_app(name);
+pub(super) async fn logs(handle: &Handle, asked: &Asked<'_>) -> Outcome {
+    let Some(tenant) = handle.tenant(asked.app) else {
+        return Err(reply::no_app(asked.app));
     };
-    let wanted = match Wanted::parse(query.unwrap_or_default()) {
-        Ok(wanted) => wanted,
-        Err(message) => return error(StatusCode::BAD_REQUEST, "invalid", &message),
-    };
+    let wanted = Wanted::parse(asked.query).map_err(|message| reply::invalid(&message))?;
     let asked = (&tenant.name, wanted.filter, wanted.tail);
     let neighbours = Neighbours::of(handle.nodes());
     let followed = spread::follow(handle.logs(), &handle.shared_backplane(), neighbours, asked).await;
@@ -49,12 +49,16 @@ pub(super) async fn logs(handle: &Handle, name: &str, query: Option<&str>) -> Re
         Ok((tail, following)) => {
             let before = stream::iter(before(&tail));
             if wanted.follow {
-                reply::events(before.chain(after(following)))
+                Ok(reply::events(before.chain(after(following))))
             } else {
-                reply::events(before)
+                Ok(reply::events(before))
             }
         }
-        Err(refused) => error(StatusCode::TOO_MANY_REQUESTS, "limit", &refused.to_string()),
+        Err(refused) => Err(error(
+            StatusCode::TOO_MANY_REQUESTS,
+            "limit",
+            &refused.to_string(),
+        )),
     }
 }
 

@@ -3,14 +3,15 @@ use std::sync::Arc;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use http::{HeaderValue, Request, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use http::StatusCode;
 use router::Failure;
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 
-use super::reply::{Refused, Reply, json, no_app};
+use super::{
+    Asked as Request, body,
+    reply::{Denied, Outcome, Refused, error, json, no_app},
+};
 use crate::{
     Handle,
     push::{self, Asked, Pushed},
@@ -39,34 +40,27 @@ const BODY_BYTES_MAX: usize = 2 << 20;
 /// 200 `{}`, with `"duplicate": true` if the key's push has run before; 409 `running` while it runs; 422 `handler_error` with the
 /// handler's own words; 502 `handler_trapped` and `handler_limit` with the guest's backtrace, for the app's author, who alone may
 /// push; 503 `unavailable`. Of whatever was not answered 200 nothing has happened, but for what may come of a 503.
-pub(super) async fn push(handle: &Handle, name: &str, request: Request<Incoming>) -> Reply {
-    let Some(tenant) = handle.tenant(name) else {
-        return no_app(name);
+pub(super) async fn push(handle: &Handle, request: Request<'_>) -> Outcome {
+    request.no_query()?;
+    let Some(tenant) = handle.tenant(request.app) else {
+        return Err(no_app(request.app));
     };
-    let trace = traces::given(request.headers());
-    let Ok(body) = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await else {
-        return Refused::too_big("the body", BODY_BYTES_MAX).into();
-    };
-    let mut asked = match parse(&body.to_bytes()) {
-        Ok(asked) => asked,
-        Err(refused) => return refused.into(),
-    };
+    let trace = traces::given(request.headers);
+    let body = body::small(request.body, BODY_BYTES_MAX).await?;
+    let mut asked = parse(&body)?;
     asked.trace = trace;
     let (handle, tenant) = (handle.clone(), Arc::clone(&tenant));
     // On its own: whoever asked may hang up, and what has begun ends and is marked all the same.
     let pushed = tokio::spawn(async move { push::push(&handle, &tenant, asked).await });
     match pushed.await {
-        Ok(Ok(Pushed::Done)) => json(StatusCode::OK, &json!({})),
-        Ok(Ok(Pushed::Duplicate)) => json(StatusCode::OK, &json!({ "duplicate": true })),
-        Ok(Ok(Pushed::Running)) => Refused {
-            status: StatusCode::CONFLICT,
-            code: "running",
-            message: "a push with this idempotency_key runs now; send it again to learn how it ended"
-                .to_owned(),
+        Ok(Ok(Pushed::Done)) => Ok(json(StatusCode::OK, &json!({}))),
+        Ok(Ok(Pushed::Duplicate)) => Ok(json(StatusCode::OK, &json!({ "duplicate": true }))),
+        Ok(Ok(Pushed::Running)) => {
+            let message = "a push with this idempotency_key runs now; send it again to learn how it ended";
+            Err(error(StatusCode::CONFLICT, "running", message))
         }
-        .into(),
-        Ok(Err(failure)) => refuse(&failure),
-        Err(error) => refuse(&Failure::Unavailable(error.to_string())),
+        Ok(Err(failure)) => Err(refuse(&failure)),
+        Err(error) => Err(refuse(&Failure::Unavailable(error.to_string()))),
     }
 }
 
@@ -102,28 +96,17 @@ pub(crate) fn parse(body: &[u8]) -> Result<Asked, Refused> {
     })
 }
 
-fn refuse(failure: &Failure) -> Reply {
+fn refuse(failure: &Failure) -> Denied {
     let (status, code, message) = match failure {
-        Failure::Returned(message) => (StatusCode::UNPROCESSABLE_ENTITY, "handler_error", message.clone()),
+        Failure::Returned(message) => (StatusCode::UNPROCESSABLE_ENTITY, "handler_error", message),
         Failure::Refused(refusal) => (
             StatusCode::UNPROCESSABLE_ENTITY,
             "handler_error",
-            refusal.message.clone(),
+            &refusal.message,
         ),
-        Failure::Trapped(message) => (StatusCode::BAD_GATEWAY, "handler_trapped", message.clone()),
-        Failure::Limit(message) => (StatusCode::BAD_GATEWAY, "handler_limit", message.clone()),
-        Failure::Unavailable(reason) => {
-            let mut reply = Reply::from(Refused::unavailable(reason));
-            reply
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            return reply;
-        }
+        Failure::Trapped(message) => (StatusCode::BAD_GATEWAY, "handler_trapped", message),
+        Failure::Limit(message) => (StatusCode::BAD_GATEWAY, "handler_limit", message),
+        Failure::Unavailable(reason) => return Refused::unavailable(reason).into(),
     };
-    Refused {
-        status,
-        code,
-        message,
-    }
-    .into()
+    error(status, code, message)
 }

@@ -2,23 +2,21 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use http::{HeaderValue, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::Frame;
+use platform::{ManifestErrors, PlatformError, Problem};
 use serde_json::{Value, json};
 
-/// Whole, or an endless stream ([`events`]).
-pub(super) type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
+/// Whole, or a stream.
+pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
+pub(super) type Reply = Response<Body>;
+pub(super) type Outcome = Result<Reply, Denied>;
 
-pub(super) fn text(status: StatusCode, text: &str) -> Reply {
-    typed(status, "text/plain; charset=utf-8", text.to_owned())
-}
+/// An answer that says no, and why.
+pub(super) struct Denied(Box<Reply>);
 
-pub(super) fn metrics(text: String) -> Reply {
-    typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
-}
-
-/// Why something was not done.
+/// Why something was not done, before it is an answer: pushes and emits come by other ways, too.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) status: StatusCode,
@@ -41,7 +39,7 @@ impl Refused {
         Self {
             status: StatusCode::PAYLOAD_TOO_LARGE,
             code: "body",
-            message: format!("{what} did not arrive whole, or has more than {bytes_max} bytes"),
+            message: format!("{what} has more than {bytes_max} bytes"),
         }
     }
 
@@ -54,9 +52,13 @@ impl Refused {
     }
 }
 
-impl From<Refused> for Reply {
+impl From<Refused> for Denied {
     fn from(refused: Refused) -> Self {
-        error(refused.status, refused.code, &refused.message)
+        let denied = error(refused.status, refused.code, &refused.message);
+        if refused.status == StatusCode::SERVICE_UNAVAILABLE {
+            return denied.with(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        denied
     }
 }
 
@@ -75,15 +77,42 @@ pub(super) fn events(events: impl Stream<Item = Bytes> + Send + 'static) -> Repl
     reply
 }
 
+pub(super) fn nothing() -> Body {
+    Empty::new().boxed_unsync()
+}
+
+pub(super) fn text(status: StatusCode, text: &str) -> Reply {
+    typed(status, "text/plain; charset=utf-8", text.to_owned())
+}
+
+pub(super) fn metrics(text: String) -> Reply {
+    typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
+}
+
 pub(super) fn json(status: StatusCode, value: &Value) -> Reply {
     typed(status, "application/json", value.to_string())
 }
 
-pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Reply {
-    json(status, &json!({ "error": { "code": code, "message": message } }))
+/// Done, and nothing to say of it.
+pub(super) fn done() -> Reply {
+    json(StatusCode::OK, &json!({}))
 }
 
-pub(super) fn no_app(name: &str) -> Reply {
+pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Denied {
+    Denied::of(status, &json!({ "code": code, "message": message }))
+}
+
+pub(super) fn invalid(message: &str) -> Denied {
+    error(StatusCode::BAD_REQUEST, "invalid", message)
+}
+
+/// Our own fault, or for want of something: the same may go well a moment later.
+pub(super) fn unavailable(message: &str) -> Denied {
+    error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+}
+
+/// Whether there is none, or it is none of theirs: who asks cannot tell.
+pub(super) fn no_app(name: &str) -> Denied {
     error(
         StatusCode::NOT_FOUND,
         "no_app",
@@ -91,35 +120,84 @@ pub(super) fn no_app(name: &str) -> Reply {
     )
 }
 
-pub(super) fn unauthorised() -> Reply {
-    let mut reply = error(
-        StatusCode::UNAUTHORIZED,
-        "unauthorised",
-        "send the operators' token: Authorization: Bearer …",
-    );
-    reply
-        .headers_mut()
-        .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    reply
+pub(super) fn unauthorised() -> Denied {
+    let message = "send a token that is valid: Authorization: Bearer …";
+    let bearer = HeaderValue::from_static("Bearer");
+    error(StatusCode::UNAUTHORIZED, "unauthorised", message).with(header::WWW_AUTHENTICATE, bearer)
 }
 
-pub(super) fn method_not_allowed(allowed: &'static str) -> Reply {
-    let mut reply = error(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method",
-        &format!("expected {allowed}"),
-    );
-    reply
-        .headers_mut()
-        .insert(header::ALLOW, HeaderValue::from_static(allowed));
-    reply
+pub(super) fn too_many(message: &str) -> Denied {
+    error(StatusCode::TOO_MANY_REQUESTS, "too_many", message)
+        .with(header::RETRY_AFTER, HeaderValue::from_static("2"))
+}
+
+pub(super) fn method_not_allowed(allowed: &str) -> Denied {
+    let message = format!("expected {allowed}");
+    let refused = error(StatusCode::METHOD_NOT_ALLOWED, "method", &message);
+    match HeaderValue::from_str(allowed) {
+        Ok(allowed) => refused.with(header::ALLOW, allowed),
+        Err(_) => refused,
+    }
+}
+
+impl Denied {
+    fn of(status: StatusCode, error: &Value) -> Self {
+        Self(Box::new(json(status, &json!({ "error": error }))))
+    }
+
+    fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers_mut().insert(name, value);
+        self
+    }
+
+    pub(super) fn into_reply(self) -> Reply {
+        *self.0
+    }
+}
+
+/// The one place where the platform's errors become answers.
+impl From<PlatformError> for Denied {
+    fn from(refused: PlatformError) -> Self {
+        let (status, code) = match &refused {
+            PlatformError::NoApp(name) => return no_app(name),
+            PlatformError::Manifest(errors) => return manifest(errors),
+            PlatformError::NoVersion { .. } => (StatusCode::NOT_FOUND, "no_version"),
+            PlatformError::NoToken => (StatusCode::NOT_FOUND, "no_token"),
+            PlatformError::NoSecret(_) => (StatusCode::NOT_FOUND, "no_secret"),
+            PlatformError::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
+            PlatformError::Full { .. } => (StatusCode::CONFLICT, "full"),
+            PlatformError::Conflict => (StatusCode::CONFLICT, "conflict"),
+            PlatformError::NoSecretsKey => (StatusCode::SERVICE_UNAVAILABLE, "no_secrets_key"),
+            PlatformError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            PlatformError::Damaged { .. } => {
+                tracing::error!(%refused, "a record of the platform is damaged");
+                (StatusCode::INTERNAL_SERVER_ERROR, "damaged")
+            }
+        };
+        error(status, code, &refused.to_string())
+    }
+}
+
+fn manifest(errors: &ManifestErrors) -> Denied {
+    let problem = |problem: &Problem| {
+        json!({
+            "line": problem.line,
+            "column": problem.column,
+            "key": problem.key,
+            "message": problem.message,
+            "help": problem.help,
+        })
+    };
+    let problems: Vec<_> = errors.problems.iter().map(problem).collect();
+    let error = json!({ "code": "manifest", "message": errors.to_string(), "problems": problems });
+    Denied::of(StatusCode::UNPROCESSABLE_ENTITY, &error)
 }
 
 fn typed(status: StatusCode, content_type: &'static str, body: String) -> Reply {
     let mut reply = Response::new(Full::new(body.into()).boxed_unsync());
     *reply.status_mut() = status;
-    reply
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply
 }
