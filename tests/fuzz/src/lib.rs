@@ -1,5 +1,6 @@
 //! The bodies of the fuzz targets, as plain functions: each panics if what it watches over is broken.
 mod operations;
+mod platform;
 
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use engineio::{ClientPacket, Message, Packet, payload};
 use socketio::{Connection, EventData, Output, encode};
 
+pub use self::platform::{platform_assets, platform_component, platform_manifest, platform_requests};
 pub use operations::engineio_operations;
 
 /// Any POST body: no panic, nothing after the first malformed packet, and messages survive encoding.

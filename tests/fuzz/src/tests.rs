@@ -1,5 +1,8 @@
 //! The targets' bodies on pseudo-random input, so that they are run where no fuzzer is.
-use crate::{engineio_operations, engineio_payload, socketio_decoder};
+use crate::{
+    engineio_operations, engineio_payload, platform_assets, platform_component, platform_manifest,
+    platform_requests, socketio_decoder,
+};
 
 #[test]
 fn payloads() {
@@ -24,6 +27,47 @@ fn operations() {
     for seed in 0..20_000 {
         let any: Vec<u8> = (0..=255).collect();
         engineio_operations(&bytes(seed, &any));
+    }
+}
+
+#[test]
+fn manifests() {
+    platform_manifest(b"name = \"chat\"\n[limits]\nmemory_bytes = 1\n");
+    for seed in 0..20_000 {
+        platform_manifest(&bytes(seed, b"name=[]\"'\n.01-_{}limtsconfig\xc3\xa9\t#"));
+    }
+}
+
+#[test]
+fn bundles() {
+    let any: Vec<u8> = (0..=255).collect();
+    for seed in 0..20_000 {
+        platform_assets(&bytes(seed, &any));
+        platform_assets(&bytes(seed, b"\0\x01\x02\x03\x04\x05\x06./a"));
+    }
+}
+
+#[test]
+fn requests() {
+    for body in [
+        &br#"0{"version":1,"percent":10}"#[..],
+        br#"1{"version":null,"wait_ms":5}"#,
+        br#"2{"name":"a","scopes":["read"],"expires_in_s":9}"#,
+        br#"3{"event":"a","args":[1],"rooms":["b"]}"#,
+        b"4after=a%20b&limit=3",
+    ] {
+        platform_requests(body);
+    }
+    for seed in 0..20_000 {
+        platform_requests(&bytes(seed, b"01234{}[]\":,versionprcatms-%&=+ul"));
+    }
+}
+
+#[test]
+fn components() {
+    platform_component(b"\0asm\x0d\0\x01\0");
+    for seed in 0..20_000 {
+        platform_component(&bytes(seed, b"\0asm\x01\x0d"));
     }
 }
 
