@@ -95,14 +95,24 @@ impl Node {
         self.wait(created).unwrap().1
     }
 
+    /// From an address of this machine that nobody else has: the node takes it for another peer.
+    pub(super) fn ask_from(
+        &self,
+        peer: u8,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: &[u8],
+    ) -> Answer {
+        let from = SocketAddr::from(([127, 0, 1, peer], 0));
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&from.into()).unwrap();
+        socket.connect(&self.admin.into()).unwrap();
+        exchange(socket.into(), &request(method, path, token, body))
+    }
+
     pub(super) fn ask(&self, method: &str, path: &str, token: Option<&str>, body: &[u8]) -> Answer {
-        let bearer = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{}Content-Length: {}\r\n\r\n",
-            bearer.unwrap_or_default(),
-            body.len()
-        );
-        self.raw(&[head.as_bytes(), body].concat())
+        self.raw(&request(method, path, token, body))
     }
 
     pub(super) fn operator(&self, method: &str, path: &str, body: &str) -> Answer {
@@ -111,14 +121,27 @@ impl Node {
 
     /// Bytes as they are; the answer to the first request in them.
     pub(super) fn raw(&self, request: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(self.admin).unwrap();
-        stream.set_read_timeout(Some(HANG)).unwrap();
-        // A server that refuses may not read all of it.
-        _ = stream.write_all(request);
-        let mut bytes = Vec::new();
-        _ = stream.read_to_end(&mut bytes);
-        Answer::parse(&String::from_utf8_lossy(&bytes))
+        exchange(TcpStream::connect(self.admin).unwrap(), request)
     }
+}
+
+fn request(method: &str, path: &str, token: Option<&str>, body: &[u8]) -> Vec<u8> {
+    let bearer = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{}Content-Length: {}\r\n\r\n",
+        bearer.unwrap_or_default(),
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+fn exchange(mut stream: TcpStream, request: &[u8]) -> Answer {
+    stream.set_read_timeout(Some(HANG)).unwrap();
+    // A server that refuses may not read all of it.
+    _ = stream.write_all(request);
+    let mut bytes = Vec::new();
+    _ = stream.read_to_end(&mut bytes);
+    Answer::parse(&String::from_utf8_lossy(&bytes))
 }
 
 impl Drop for Node {
