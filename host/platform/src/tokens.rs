@@ -1,11 +1,16 @@
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+mod cache;
+mod new;
+
+use std::{fmt, sync::Arc};
 
 use backplane::{Change, Condition};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use self::cache::Cached;
+pub(crate) use self::cache::TokenCache;
+pub use self::new::NewToken;
 use crate::{
     Digest, Platform, PlatformError,
     platform::{encode, now_ms, read},
@@ -76,17 +81,6 @@ pub struct TokenInfo {
     pub by: String,
 }
 
-/// What a new token is to be.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NewToken {
-    /// Says what it is for; 1 to 100 bytes.
-    pub name: String,
-    /// At least one for an app's, none for an operator's, which has all.
-    pub scopes: Vec<Scope>,
-    /// `None`: it is valid until it is revoked.
-    pub expires_in: Option<Duration>,
-}
-
 /// Key: the SHA-256 of the token.
 #[derive(Serialize, Deserialize)]
 struct TokenRecord {
@@ -109,27 +103,12 @@ struct ListedToken {
     info: TokenInfo,
 }
 
-/// Tokens looked up lately, those that do not exist included.
-#[derive(Default)]
-pub(crate) struct TokenCache(Mutex<HashMap<Digest, Cached>>);
-
-#[derive(Clone)]
-struct Cached {
-    at: Instant,
-    /// The identity, and when it ends.
-    found: Option<(Arc<Identity>, Option<u64>)>,
-}
-
 const BUCKET: &str = "tokens";
 const OPERATOR_PREFIX: &str = "wko_";
 const APP_PREFIX: &str = "wka_";
 const RANDOM_BYTES: usize = 32;
 /// Tokens of one app, and of all operators.
 const TOKENS_MAX: usize = 100;
-const NAME_BYTES_MAX: usize = 100;
-/// A token that was revoked on another node is valid here for this long at most.
-const FRESH: Duration = Duration::from_secs(3);
-const CACHED_MAX: usize = 10_000;
 
 impl Platform {
     /// Makes a token of an app, or (`None`) an operator's. The text is answered here and never again.
@@ -231,7 +210,7 @@ impl Platform {
         let token = listed.tokens.remove(at);
         self.write_listed(app, &listed, condition, vec![gone(&token.hash)])
             .await?;
-        self.token_cache().0.lock().remove(&token.hash);
+        self.token_cache().forget(&token.hash);
         Ok(token.info)
     }
 
@@ -248,9 +227,8 @@ impl Platform {
             condition,
         });
         self.backplane().write(BUCKET, changes).await?;
-        let mut cache = self.token_cache().0.lock();
         for token in &listed.tokens {
-            cache.remove(&token.hash);
+            self.token_cache().forget(&token.hash);
         }
         Ok(())
     }
@@ -321,35 +299,6 @@ impl Platform {
     }
 }
 
-impl TokenCache {
-    fn get(&self, hash: &Digest) -> Option<Cached> {
-        let cache = self.0.lock();
-        let cached = cache.get(hash)?;
-        (cached.at.elapsed() < FRESH).then(|| cached.clone())
-    }
-
-    fn put(&self, hash: Digest, cached: Cached) -> Option<Arc<Identity>> {
-        let identity = cached.identity();
-        let mut cache = self.0.lock();
-        if cache.len() >= CACHED_MAX {
-            cache.retain(|_, cached| cached.at.elapsed() < FRESH);
-        }
-        // So many within moments: most of them guesses. Those who are right ask the store, then.
-        if cache.len() < CACHED_MAX {
-            cache.insert(hash, cached);
-        }
-        identity
-    }
-}
-
-impl Cached {
-    fn identity(&self) -> Option<Arc<Identity>> {
-        let (identity, ends) = self.found.as_ref()?;
-        ends.is_none_or(|ends| now_ms() < ends)
-            .then(|| Arc::clone(identity))
-    }
-}
-
 impl Identity {
     /// Whoever has the file with the operators' token, which is kept by no store.
     pub fn operator_by_file() -> Self {
@@ -384,49 +333,6 @@ impl TokenInfo {
     fn summary(&self) -> String {
         let scopes: Vec<_> = self.scopes.iter().map(ToString::to_string).collect();
         format!("{} ({}): {}", self.id, self.name, scopes.join(" "))
-    }
-}
-
-impl NewToken {
-    fn checked(self, app: Option<&str>, by: &str) -> Result<TokenInfo, PlatformError> {
-        let name_ok = (1..=NAME_BYTES_MAX).contains(&self.name.len());
-        if !name_ok || self.name.chars().any(char::is_control) {
-            return Err(PlatformError::invalid(format!(
-                "a token's name has 1 to {NAME_BYTES_MAX} bytes without control characters"
-            )));
-        }
-        let mut scopes = self.scopes;
-        scopes.sort_unstable();
-        scopes.dedup();
-        match app {
-            Some(_) if scopes.is_empty() => {
-                return Err(PlatformError::invalid(
-                    "an app's token has at least one of the scopes read, logs, emit, deploy, secrets, admin",
-                ));
-            }
-            None if !scopes.is_empty() => {
-                return Err(PlatformError::invalid(
-                    "an operator's token allows everything: leave scopes out, or make a token of an app",
-                ));
-            }
-            _ => {}
-        }
-        let mut id = [0; 6];
-        fill(&mut id)?;
-        let created_at_ms = now_ms();
-        let ends = |within: Duration| {
-            created_at_ms.saturating_add(u64::try_from(within.as_millis()).unwrap_or(u64::MAX))
-        };
-        Ok(TokenInfo {
-            id: id
-                .iter()
-                .fold(String::new(), |text, byte| text + &format!("{byte:02x}")),
-            name: self.name,
-            scopes,
-            created_at_ms,
-            expires_at_ms: self.expires_in.map(ends),
-            by: by.to_owned(),
-        })
     }
 }
 
