@@ -3,6 +3,7 @@
 mod call;
 mod codec;
 mod delivery;
+mod limit;
 mod membership;
 mod stays;
 mod trace;
@@ -13,6 +14,7 @@ pub use call::{
 };
 pub use codec::DecodeError;
 pub use delivery::{Action, Delivery, Epoch, Position, ReplyTo, Room};
+pub use limit::{Bucket, Hits, Limit};
 pub use membership::Membership;
 pub use stays::{Replayed, Stays, replay};
 pub use trace::Trace;

@@ -99,6 +99,21 @@ impl<K: Copy + Ord + Hash> Membership<K> {
         }
     }
 
+    /// How many sockets a target has at most: its rooms' sizes added up, those of `except` not taken away. Cheap.
+    pub fn count(&self, target: &Target) -> usize {
+        let Some(namespace) = self.namespaces.get(&target.namespace) else {
+            return 0;
+        };
+        let of_room = |room: &Room| {
+            let own = usize::from(namespace.sockets.contains_key(&**room));
+            own + namespace.rooms.get(room).map_or(0, Vec::len)
+        };
+        match target.rooms.as_slice() {
+            [] => namespace.sockets.len(),
+            rooms => rooms.iter().map(of_room).sum(),
+        }
+    }
+
     /// Sockets of all namespaces.
     pub fn len(&self) -> usize {
         self.namespaces

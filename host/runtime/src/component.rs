@@ -7,7 +7,12 @@ use wasmtime::component::{
     types::{Component as ComponentType, ComponentItem},
 };
 
-use crate::{CompileError, Engine, Host, Limits, imports::OFFERED, instance::Instance, state::State};
+use crate::{
+    CompileError, Engine, Fair, Host, Limits, Quota,
+    imports::OFFERED,
+    instance::{Instance, NotStarted},
+    state::State,
+};
 
 /// An app's compiled code, checked against the world. Cheap to clone; of one [`Engine`].
 #[derive(Clone)]
@@ -99,7 +104,12 @@ impl Component {
     /// Makes an instance and drops it: whether the guest's start code runs within `limits`.
     pub async fn try_start(&self, host: Arc<dyn Host>, limits: &Limits) -> Result<(), Failure> {
         let limits = Arc::new(limits.clone());
-        Instance::start(self, host, &limits).await.map(drop)
+        // It concerns no other app: whoever checks a component has a core's turns to itself.
+        let seat = Fair::new(1).seat(&Arc::new(Quota::new(Arc::default())));
+        match Instance::start(self, host, &limits, &seat).await {
+            Ok(_) => Ok(()),
+            Err(NotStarted::PoolFull(failure) | NotStarted::Failed(failure)) => Err(failure),
+        }
     }
 
     pub(crate) fn engine(&self) -> &Engine {

@@ -1,10 +1,10 @@
-use router::{Failure, Refusal};
+use router::{Failure, Limit, Refusal};
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 use crate::{
     bindings,
     imports::log::cut,
-    limits::{LimitHit, Limits, describe},
+    limits::{LimitHit, Limits},
 };
 
 /// Bytes of a trap's description.
@@ -30,7 +30,7 @@ pub(crate) fn of_trap(
         .to_string()
         .contains("fuel allocated for hostcalls")
     {
-        let text = describe("host_bytes_per_call", limits.host_bytes_per_call);
+        let text = Limit::HostBytesPerCall.describe(limits.host_bytes_per_call);
         return Failure::Limit(with_backtrace(&text, error));
     }
     let mut text = error
@@ -41,7 +41,7 @@ pub(crate) fn of_trap(
         text = format!("{text}\n{stderr}");
     }
     if memory_denied {
-        let limit = describe("memory_bytes", limits.memory_bytes);
+        let limit = Limit::MemoryBytes.describe(limits.memory_bytes);
         return Failure::Limit(with_backtrace(&format!("{limit}: {text}"), error));
     }
     Failure::Trapped(with_backtrace(&text, error))

@@ -31,6 +31,12 @@ pub trait Host: Send + Sync + 'static {
     /// Sockets that match, as they are now: at most 1,000 a page.
     fn fetch_sockets(&self, target: Target, cursor: Option<String>) -> BoxFuture<'_, Result<Page, String>>;
 
+    /// How many sockets a target has, at most and as far as this core can tell: at once.
+    fn reach(&self, target: &Target) -> usize {
+        _ = target;
+        1
+    }
+
     /// One line of the app's log. Not part of the transaction: lines of failed calls arrive too.
     fn log(&self, level: LogLevel, context: &str, message: &str, of: LineOf<'_>);
 
@@ -102,6 +108,9 @@ pub enum CommitError {
     /// The text is for the app's author.
     #[error("{0}")]
     Failed(String),
+    /// Of the whole app: the text names it, `kv_keys = 1000`.
+    #[error("{0}")]
+    Limit(String),
 }
 
 /// A page of sockets. `cursor` is `None` on the last one; `partial` names nodes that did not answer.

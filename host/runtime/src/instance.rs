@@ -3,10 +3,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use router::{AckOutcome, Call, CallKind, Effect, Failure, Handshake};
+use router::{AckOutcome, Call, CallKind, Effect, Failure, Handshake, Limit};
 use socketio::EventData;
 use wasmtime::{
-    Store,
+    PoolConcurrencyLimitError, Store,
     component::{ComponentNamedList, Lift, Lower, TypedFunc},
 };
 
@@ -17,9 +17,9 @@ use crate::{
     },
     component::Functions,
     failure,
+    fair::Seat,
     host::{Commit, Host},
     imports::{check_state, token_text},
-    limits::describe,
     pace::{Pace, within},
     state::{State, on_tick},
 };
@@ -38,6 +38,13 @@ pub(crate) struct Instance {
 pub(crate) struct Failed {
     pub(crate) failure: Failure,
     pub(crate) spent: bool,
+}
+
+/// Why there is no instance.
+pub(crate) enum NotStarted {
+    /// The engine has no room: some other instance must go first.
+    PoolFull(Failure),
+    Failed(Failure),
 }
 
 #[expect(clippy::type_complexity, reason = "the handlers are spelled as in the WIT")]
@@ -64,10 +71,18 @@ impl Instance {
         component: &Component,
         host: Arc<dyn Host>,
         limits: &Arc<Limits>,
-    ) -> Result<Self, Failure> {
+        seat: &Arc<Seat>,
+    ) -> Result<Self, NotStarted> {
         let engine = component.engine();
-        let pace = Arc::new(Pace::new(Arc::clone(engine.clock())));
-        let state = State::new(host, Arc::clone(limits), component.exports(), Arc::clone(&pace));
+        let clock = Arc::clone(engine.clock());
+        let pace = Arc::new(Pace::new(clock, Arc::clone(seat), limits.cpu_ms_per_second));
+        let state = State::new(
+            host,
+            Arc::clone(limits),
+            component.exports(),
+            Arc::clone(&pace),
+            Arc::clone(seat),
+        );
         let mut store = Store::new(engine.wasm(), state);
         store.limiter(|state| &mut state.memory);
         store.epoch_deadline_callback(on_tick);
@@ -76,9 +91,18 @@ impl Instance {
         let made = within(&pace, wall(limits), component.pre().instantiate_async(&mut store)).await;
         let state = store.data_mut();
         let stderr = state.finish_lines();
-        let instance = made
-            .ok_or_else(|| Failure::Limit(describe("wall_ms_per_call", limits.wall_ms_per_call)))?
-            .map_err(|error| failure::of_start(&error, state.memory.denied, &stderr, limits))?;
+        let instance = match made {
+            Some(Ok(instance)) => instance,
+            Some(Err(error)) => {
+                let failure = failure::of_start(&error, state.memory.denied, &stderr, limits);
+                return Err(if error.is::<PoolConcurrencyLimitError>() {
+                    NotStarted::PoolFull(failure)
+                } else {
+                    NotStarted::Failed(failure)
+                });
+            }
+            None => return Err(NotStarted::Failed(late(limits, seat))),
+        };
         let guest = Guest {
             store,
             instance,
@@ -115,22 +139,23 @@ impl Instance {
 
         let state = self.guest.store.data_mut();
         let stderr = state.finish_lines();
-        let (socket, effects, commit) = state.transaction.finish();
-        call.socket = socket;
-        match ended {
-            Some(Ok(Ok(()))) => Ok((effects, commit)),
-            Some(Ok(Err(failure))) => Err(Failed {
-                failure,
-                spent: false,
-            }),
+        let (ended, spent) = match ended {
+            Some(Ok(ended)) => (ended, false),
             Some(Err(trap)) => {
                 let failure = failure::of_trap(&trap, state.memory.denied, &stderr, &limits);
-                Err(Failed { failure, spent: true })
+                (Err(failure), true)
             }
-            None => {
-                let failure = Failure::Limit(describe("wall_ms_per_call", limits.wall_ms_per_call));
-                Err(Failed { failure, spent: true })
-            }
+            None => (Err(late(&limits, &state.seat)), true),
+        };
+        let hit = match &ended {
+            Err(Failure::Limit(text)) => text.as_str(),
+            _ => "",
+        };
+        let (socket, effects, commit) = state.transaction.finish(hit);
+        call.socket = socket;
+        match ended {
+            Ok(()) => Ok((effects, commit)),
+            Err(failure) => Err(Failed { failure, spent }),
         }
     }
 }
@@ -254,7 +279,19 @@ impl Guest {
     }
 }
 
-fn wall(limits: &Limits) -> Duration {
+/// The failure of a call whose time is over: by its own doing, or since the app had used up its share.
+pub(crate) fn late(limits: &Limits, seat: &Seat) -> Failure {
+    let wall = Limit::WallMsPerCall.describe(limits.wall_ms_per_call);
+    if seat.is_starved() {
+        let share = Limit::CpuMsPerSecond.describe(limits.cpu_ms_per_second);
+        return Failure::Limit(format!(
+            "{share}: the app has used more, and this call waited as long as it may ({wall})"
+        ));
+    }
+    Failure::Limit(wall)
+}
+
+pub(crate) fn wall(limits: &Limits) -> Duration {
     Duration::from_millis(limits.wall_ms_per_call.into())
 }
 

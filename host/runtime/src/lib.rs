@@ -6,8 +6,10 @@
 //! ever seen by another: an instance belongs to one [`Worker`], and its memory is fresh.
 mod component;
 mod engine;
+mod fair;
 mod host;
 mod limits;
+mod quota;
 mod worker;
 
 mod bindings;
@@ -26,10 +28,12 @@ mod transaction;
 pub use compiler::{CompileError, CompileLimits};
 pub use component::{Component, Digest, Exports};
 pub use engine::{Engine, EngineConfig, StartError};
+pub use fair::Fair;
 pub use host::{
     Commit, CommitError, Condition, Host, KvWrite, LineOf, LogLevel, Page, SocketInfo, TimerChange,
 };
 pub use limits::Limits;
+pub use quota::Quota;
 pub use reach::{OutOfReach, reach};
 pub use worker::{Source, Stats, Tier, Worker};
 

@@ -1,11 +1,15 @@
-use std::fmt;
+use router::Limit;
 
-/// What one app's code may use on one core. Every limit is enforced here, and named in the failure it causes.
+/// What one app's code may use; each worker's own but for what is counted by the second, which is a node's
+/// ([`crate::Quota`]). Every limit is enforced here, and named in the failure it causes.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// CPU of one call, counted in the engine's ticks of 1 ms. Instantiation has as much again, as it has of
     /// `wall_ms_per_call`.
     pub cpu_ms_per_call: u32,
+    /// CPU of all calls of the app on the node, in a second; a second's worth may be used at once. Calls beyond wait,
+    /// `wall_ms_per_call` at most.
+    pub cpu_ms_per_second: u32,
     /// Time from a call's start to its end, waiting included.
     pub wall_ms_per_call: u32,
     /// All linear memories of an instance together.
@@ -20,6 +24,10 @@ pub struct Limits {
     pub effects_per_call: usize,
     /// Arguments, attachments, rooms, state and timer payloads of one call.
     pub effect_bytes_per_call: usize,
+    /// Sockets that the emits of one call may reach on this node, as far as this core can tell.
+    pub fan_out_per_call: usize,
+    /// Rooms of one socket. What a call asks for other sockets than its own is for the session to check.
+    pub rooms_per_socket: usize,
     /// Key-value reads, listings and `fetch-sockets` of one call.
     pub reads_per_call: usize,
     /// Keys that one call may write or delete.
@@ -30,8 +38,12 @@ pub struct Limits {
     pub host_bytes_per_call: usize,
     /// Log lines of one call, stdout and stderr included; further ones are dropped and counted in a last line.
     pub log_lines_per_call: usize,
+    /// Log lines of the app on the node; further ones are dropped, and counted in the next that is not.
+    pub log_lines_per_second: u32,
     /// HTTP requests that one call may send.
     pub http_requests_per_call: usize,
+    /// HTTP requests of the app on the node.
+    pub http_requests_per_second: u32,
 }
 
 /// The defaults of an app's `[limits]`.
@@ -39,6 +51,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             cpu_ms_per_call: 50,
+            cpu_ms_per_second: 1_000,
             wall_ms_per_call: 10_000,
             memory_bytes: 64 << 20,
             instances: 64,
@@ -47,12 +60,16 @@ impl Default for Limits {
             effects_per_call: 1_000,
             // Eight of the largest packets that clients take by default (1 MB).
             effect_bytes_per_call: 8 << 20,
+            fan_out_per_call: 100_000,
+            rooms_per_socket: 1_000,
             reads_per_call: 1_000,
             kv_writes_per_call: 1_000,
             kv_value_bytes: 64 << 10,
             host_bytes_per_call: 32 << 20,
             log_lines_per_call: 100,
+            log_lines_per_second: 1_000,
             http_requests_per_call: 10,
+            http_requests_per_second: 50,
         }
     }
 }
@@ -64,9 +81,10 @@ pub(crate) struct LimitHit(pub(crate) String);
 
 /// Counts one thing within one call.
 pub(crate) struct Meter {
-    name: &'static str,
+    limit: Limit,
     used: usize,
     tried: usize,
+    refused: bool,
 }
 
 /// How a meter refuses.
@@ -81,36 +99,36 @@ pub(crate) enum Over {
 const PATIENCE: usize = 10;
 
 impl Meter {
-    pub(crate) const fn new(name: &'static str) -> Self {
+    pub(crate) const fn new(limit: Limit) -> Self {
         Self {
-            name,
+            limit,
             used: 0,
             tried: 0,
+            refused: false,
         }
     }
 
     pub(crate) fn take(&mut self, amount: usize, max: usize) -> Result<(), Over> {
-        // At least one a try, so that a flood of nothing ends as well.
-        self.tried = self.tried.saturating_add(amount.max(1));
+        // At least one a try, so that a flood of nothing ends as well; no more than the limit, so that one try alone
+        // never ends the call.
+        self.tried = self.tried.saturating_add(amount.min(max).max(1));
         let used = self.used.saturating_add(amount);
         if used <= max {
             self.used = used;
             return Ok(());
         }
-        let text = describe(self.name, max);
+        self.refused = true;
+        let text = self.limit.describe(max);
         if self.tried > max.saturating_mul(PATIENCE).max(PATIENCE) {
             return Err(Over::Trap(LimitHit(text)));
         }
         Err(Over::Refuse(text))
     }
 
-    pub(crate) fn reset(&mut self) {
+    /// Begins a call anew; answers the limit if the last one was refused something.
+    pub(crate) fn reset(&mut self) -> Option<Limit> {
         self.used = 0;
         self.tried = 0;
+        std::mem::take(&mut self.refused).then_some(self.limit)
     }
-}
-
-/// How a limit is named in errors and failures.
-pub(crate) fn describe(name: &str, max: impl fmt::Display) -> String {
-    format!("{name} = {max}")
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use router::Trace;
+use router::{Limit, Trace};
 use wasmtime::{
     ResourceLimiter, StoreContextMut, UpdateDeadline,
     component::{HasData, ResourceTable},
@@ -9,9 +9,10 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::{
+    fair::Seat,
     host::{Host, LineOf},
     imports::{http::HttpHooks, log::Lines, stdio::Captured},
-    limits::{LimitHit, Limits, describe},
+    limits::{LimitHit, Limits},
     pace::Pace,
     transaction::Transaction,
 };
@@ -32,6 +33,7 @@ pub(crate) struct State {
     pub(crate) takes_timers: bool,
     pub(crate) table: ResourceTable,
     pace: Arc<Pace>,
+    pub(crate) seat: Arc<Seat>,
     /// Ticks that this call was running.
     slices: u32,
     /// Made when the guest first asks for clocks, randomness or its standard streams; many never do.
@@ -52,11 +54,13 @@ impl State {
         limits: Arc<Limits>,
         exports: crate::Exports,
         pace: Arc<Pace>,
+        seat: Arc<Seat>,
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
+        let quota = Arc::clone(seat.quota());
         Self {
-            transaction: Transaction::new(),
+            transaction: Transaction::new(Arc::clone(quota.hits())),
             trace: None,
             lines: Lines::default(),
             captured: Captured::default(),
@@ -69,10 +73,11 @@ impl State {
             takes_timers: exports.timers,
             table,
             pace,
+            seat,
             slices: 0,
             wasi: None,
             http: WasiHttpCtx::new(),
-            http_hooks: HttpHooks::new(Arc::clone(&host), limits.http_requests_per_call),
+            http_hooks: HttpHooks::new(Arc::clone(&host), &limits, quota),
             host,
             limits,
         }
@@ -100,7 +105,8 @@ impl State {
 
 /// Called by wasmtime when the epoch passed the call's deadline.
 ///
-/// Every tick gives the other tasks of this thread their turn, so a guest that spins costs them about one tick.
+/// Every tick gives the other tasks of this thread their turn, and the core to the app that has had least of it, so
+/// guests that spin cost others about one tick, however many they are.
 pub(crate) fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
     let state = store.data_mut();
     if !state.pace.ticked() {
@@ -110,10 +116,11 @@ pub(crate) fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result
     state.slices += 1;
     let max = state.limits.cpu_ms_per_call;
     if state.slices > max {
-        return Err(LimitHit(describe("cpu_ms_per_call", max)).into());
+        return Err(LimitHit(Limit::CpuMsPerCall.describe(max)).into());
     }
-    // Not `Yield`: that wakes at once, and the thread's I/O would wait for the scheduler's next look at it.
-    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    // Not `Yield`: that wakes at once, and the thread's I/O and other apps would wait.
+    let turn = Arc::clone(&state.seat).after_slice();
+    Ok(UpdateDeadline::YieldCustom(1, Box::pin(turn)))
 }
 
 /// Bounds all memories of an instance together, and remembers that it did.

@@ -6,4 +6,5 @@ mod compile;
 mod hostile;
 mod pool;
 mod reach;
+mod shares;
 mod storage;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use router::{AckToken, Effect, Room, SocketView, Target};
+use router::{AckToken, Effect, Hits, Limit, Room, SocketView, Target};
 
 use crate::{
     host::{Commit, TimerChange},
@@ -23,21 +23,25 @@ pub(crate) struct Transaction {
     reads: Meter,
     kv_writes: Meter,
     host_bytes: Meter,
+    fan_out: Meter,
+    hits: Arc<Hits>,
 }
 
 impl Transaction {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(hits: Arc<Hits>) -> Self {
         Self {
+            hits,
             socket: None,
             kv: KvTransaction::default(),
             effects: Vec::new(),
             timers: Vec::new(),
             cursors: Vec::new(),
-            effects_meter: Meter::new("effects_per_call"),
-            effect_bytes: Meter::new("effect_bytes_per_call"),
-            reads: Meter::new("reads_per_call"),
-            kv_writes: Meter::new("kv_writes_per_call"),
-            host_bytes: Meter::new("host_bytes_per_call"),
+            effects_meter: Meter::new(Limit::EffectsPerCall),
+            effect_bytes: Meter::new(Limit::EffectBytesPerCall),
+            reads: Meter::new(Limit::ReadsPerCall),
+            kv_writes: Meter::new(Limit::KvWritesPerCall),
+            host_bytes: Meter::new(Limit::HostBytesPerCall),
+            fan_out: Meter::new(Limit::FanOutPerCall),
         }
     }
 
@@ -48,15 +52,30 @@ impl Transaction {
         self.effects.clear();
         self.timers.clear();
         self.cursors.clear();
-        self.effects_meter.reset();
-        self.effect_bytes.reset();
-        self.reads.reset();
-        self.kv_writes.reset();
-        self.host_bytes.reset();
+        self.count_hits("");
     }
 
-    /// Ends the call: the effects, and what has to be stored before they happen.
-    pub(crate) fn finish(&mut self) -> (Option<SocketView>, Vec<Effect>, Commit) {
+    /// Counts what this call was refused, but for the limit that ended it, which is counted with the failure. All
+    /// meters begin anew.
+    fn count_hits(&mut self, failed: &str) {
+        let meters = [
+            &mut self.effects_meter,
+            &mut self.effect_bytes,
+            &mut self.fan_out,
+            &mut self.reads,
+            &mut self.kv_writes,
+            &mut self.host_bytes,
+        ];
+        for limit in meters.into_iter().filter_map(Meter::reset) {
+            if !failed.starts_with(limit.name()) {
+                self.hits.bump(limit);
+            }
+        }
+    }
+
+    /// Ends the call: the effects, and what has to be stored before they happen. `hit`: the limit that ended it.
+    pub(crate) fn finish(&mut self, hit: &str) -> (Option<SocketView>, Vec<Effect>, Commit) {
+        self.count_hits(hit);
         let kv = std::mem::take(&mut self.kv).into_writes();
         let commit = Commit {
             kv,
@@ -69,6 +88,16 @@ impl Transaction {
     pub(crate) fn admit(&mut self, bytes: usize, limits: &Limits) -> Result<(), Over> {
         self.effects_meter.take(1, limits.effects_per_call)?;
         self.effect_bytes.take(bytes, limits.effect_bytes_per_call)
+    }
+
+    /// Makes room for an emit that `reached` so many sockets.
+    pub(crate) fn admit_reach(&mut self, reached: usize, limits: &Limits) -> Result<(), Over> {
+        self.fan_out.take(reached, limits.fan_out_per_call)
+    }
+
+    /// Counts a limit that no meter of a call stands for.
+    pub(crate) fn hit(&self, limit: Limit) {
+        self.hits.bump(limit);
     }
 
     pub(crate) fn push(&mut self, effect: Effect) {

@@ -1,15 +1,22 @@
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures_util::future::LocalBoxFuture;
-use router::{Call, CallKind, Effect, Failure};
+use router::{Call, CallKind, Effect, Failure, Hits, Limit};
 use tokio::sync::{Mutex, Semaphore};
 
-use crate::{Component, Limits, host::CommitError, host::Host, instance::Instance};
+use crate::{
+    Component, Fair, Limits, Quota,
+    fair::{Seat, Slot, Slots},
+    host::{CommitError, Host},
+    instance::{Instance, NotStarted, late, wall},
+    pace::waiting,
+};
 
 /// Runs one app's calls on one core: a pool of instances that shares nothing with other apps or cores.
 ///
@@ -20,7 +27,9 @@ pub struct Worker {
     host: Arc<dyn Host>,
     limits: Arc<Limits>,
     /// Idle instances, the most recently used last: the others grow old and are reaped.
-    idle: RefCell<Vec<Live>>,
+    idle: Rc<RefCell<VecDeque<Live>>>,
+    seat: Arc<Seat>,
+    slots: Rc<Slots>,
     /// One permit for each call that may run; waiters are served in order.
     permits: Semaphore,
     /// Held by a call that lost a race for a key, while it runs again: losers do not race each other.
@@ -79,13 +88,30 @@ pub struct Stats {
 const TRIES_MAX: u32 = 5;
 
 impl Worker {
+    /// A worker that has a core to itself.
     pub fn new(source: Rc<dyn Source>, host: Arc<dyn Host>, limits: Limits) -> Self {
+        let quota = Arc::new(Quota::new(Arc::new(Hits::default())));
+        Self::sharing(source, host, limits, &Fair::new(usize::MAX), &quota)
+    }
+
+    /// A worker that shares its core with others: `fair` is the core's, `quota` the app's on this node.
+    pub fn sharing(
+        source: Rc<dyn Source>,
+        host: Arc<dyn Host>,
+        limits: Limits,
+        fair: &Fair,
+        quota: &Arc<Quota>,
+    ) -> Self {
+        let idle = Rc::default();
+        fair.slots().register(quota.id(), &idle);
         Self {
             source,
             host,
             permits: Semaphore::new(limits.instances.clamp(1, Semaphore::MAX_PERMITS)),
             limits: Arc::new(limits),
-            idle: RefCell::default(),
+            idle,
+            seat: fair.seat(quota),
+            slots: Rc::clone(fair.slots()),
             again: Mutex::new(()),
             counters: Rc::default(),
         }
@@ -96,6 +122,9 @@ impl Worker {
         // A socket without a state has none to migrate.
         if matches!(&call.kind, CallKind::Migrate { state, .. } if state.is_empty()) {
             return Ok(Vec::new());
+        }
+        if self.permits.available_permits() == 0 {
+            self.hit(Limit::Instances);
         }
         let permit = self.permits.acquire().await;
         assert!(permit.is_ok(), "nobody closes a worker's semaphore");
@@ -150,6 +179,9 @@ impl Worker {
 
     /// Runs a call once.
     async fn run(&self, call: &mut Call) -> Result<Vec<Effect>, Ended> {
+        let Some(()) = waiting(wall(&self.limits), self.seat.enter()).await else {
+            return Err(Ended::Failed(late(&self.limits, &self.seat)));
+        };
         let mut live = self.instance().await?;
         let ended = live.instance.run(call).await;
         let spent = ended.as_ref().is_err_and(|failed| failed.spent);
@@ -164,11 +196,12 @@ impl Worker {
             Ok(()) => Ok(effects),
             Err(CommitError::Conflict) => Err(Ended::Conflict),
             Err(CommitError::Failed(text)) => Err(Ended::Failed(Failure::Unavailable(text))),
+            Err(CommitError::Limit(text)) => Err(Ended::Failed(Failure::Limit(text))),
         }
     }
 
     async fn instance(&self) -> Result<Live, Ended> {
-        let idle = self.idle.borrow_mut().pop();
+        let idle = self.idle.borrow_mut().pop_back();
         if let Some(live) = idle {
             bump(&self.counters.wakes_hot);
             return Ok(live);
@@ -179,25 +212,64 @@ impl Worker {
             Tier::Cold => &self.counters.wakes_cold,
             Tier::Remote => &self.counters.wakes_remote,
         });
-        let instance = Instance::start(&component, Arc::clone(&self.host), &self.limits).await;
-        let instance = instance.map_err(Ended::Failed)?;
+        let slot = self.slot().await?;
+        let instance = loop {
+            let host = Arc::clone(&self.host);
+            match Instance::start(&component, host, &self.limits, &self.seat).await {
+                Ok(instance) => break instance,
+                // Slots are counted by instances, the engine's memory by parts: idle instances make room.
+                Err(NotStarted::PoolFull(_)) if self.slots.evict() => {}
+                Err(NotStarted::PoolFull(failure) | NotStarted::Failed(failure)) => {
+                    return Err(Ended::Failed(failure));
+                }
+            }
+        };
         self.counters.instances.set(self.counters.instances.get() + 1);
         Ok(Live {
             instance,
             counters: Rc::clone(&self.counters),
+            _slot: slot,
         })
     }
 
+    /// Leave to have one more instance on this core.
+    async fn slot(&self) -> Result<Slot, Ended> {
+        let given = match self.slots.take(self.seat.quota().id()) {
+            Ok(slot) => return Ok(slot),
+            Err(given) => given,
+        };
+        self.hit(Limit::Instances);
+        match waiting(wall(&self.limits), given).await {
+            Some(Ok(slot)) => Ok(slot),
+            Some(Err(_)) | None => {
+                let text = "this node runs as many instances as it may; try again";
+                Err(Ended::Failed(Failure::Unavailable(text.to_owned())))
+            }
+        }
+    }
+
+    /// How often the app's workers on this node have hit which limit.
+    pub fn hits(&self) -> &Hits {
+        self.seat.quota().hits()
+    }
+
+    fn hit(&self, limit: Limit) {
+        self.seat.quota().hits().bump(limit);
+    }
+
     fn give_back(&self, live: Live) {
-        if live.instance.calls < self.limits.calls_per_instance {
-            self.idle.borrow_mut().push(live);
+        if live.instance.calls < self.limits.calls_per_instance && !self.slots.is_wanted() {
+            self.idle.borrow_mut().push_back(live);
         }
     }
 
     fn count(&self, failure: &Failure) {
         match failure {
             Failure::Trapped(_) => bump(&self.counters.traps),
-            Failure::Limit(_) => bump(&self.counters.limits),
+            Failure::Limit(text) => {
+                bump(&self.counters.limits);
+                self.seat.quota().hits().bump_named(text);
+            }
             Failure::Refused(_) | Failure::Returned(_) | Failure::Unavailable(_) => {}
         }
     }
@@ -210,9 +282,11 @@ enum Ended {
 }
 
 /// An instance that is counted.
-struct Live {
+pub(crate) struct Live {
     instance: Instance,
     counters: Rc<Counters>,
+    /// Given back after the instance is gone.
+    _slot: Slot,
 }
 
 impl Drop for Live {

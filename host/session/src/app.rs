@@ -4,7 +4,7 @@ use backplane::Window;
 use futures_util::future::LocalBoxFuture;
 use router::{Call, Effect, Failure};
 
-use crate::{AuthSettings, TokenPlace};
+use crate::{AuthSettings, Quota, Rates, TokenPlace};
 
 /// An app's code, as a session sees it: implemented by the server with the Wasm runtime, by tests with closures.
 /// One instance a core; never called from another thread.
@@ -48,6 +48,9 @@ pub struct AppSettings {
     pub events_queued_max: usize,
     /// Sessions of this app on this node.
     pub sessions_max: usize,
+    pub rates: Rates,
+    /// The app's on this node, whatever its settings.
+    pub quota: Arc<Quota>,
 }
 
 impl AppSettings {

@@ -113,7 +113,7 @@ impl Hub {
                 }
                 (Concluding::Event(_), _) => {}
                 (Concluding::Disconnect(_), _) => {
-                    if let Some(socket) = state.sockets.remove(key)
+                    if let Some(socket) = state.remove_socket(key)
                         && let Some(revision) = socket.saved.revision
                     {
                         let pid = crate::ids::pid(&socket.secret, &socket.id);
@@ -143,6 +143,15 @@ fn failure_ack(failure: &Failure) -> EventData {
         Failure::Refused(refusal) => ("handler_error", refusal.message.as_str()),
         Failure::Returned(message) => ("handler_error", message.as_str()),
         Failure::Trapped(_) => ("handler_trapped", "the app's handler crashed"),
+        // Of the app's limits by the second the client learns that it may come again.
+        Failure::Limit(limit)
+            if limit
+                .split(' ')
+                .next()
+                .is_some_and(|name| name.ends_with("_per_second")) =>
+        {
+            ("rate_limited", "the app uses more than it may for now; try again")
+        }
         Failure::Limit(_) => ("handler_limit", "the app's handler hit a limit"),
         Failure::Unavailable(_) => ("unavailable", "the app cannot run now; try again"),
     };

@@ -60,6 +60,9 @@ impl Hub {
     }
 
     async fn apply(&self, key: Option<SocketKey>, app: &Arc<str>, mut sorted: Sorted) -> Result<(), Failure> {
+        if !sorted.entries.is_empty() || !sorted.volatile.is_empty() || !sorted.acks.is_empty() {
+            self.wait_for_out(app).await;
+        }
         let offsets = self.append(key, app, &mut sorted).await?;
         let Some(key) = key else {
             self.emit_volatile(app, sorted.volatile).await;

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use router::{Call, CallKind, DisconnectReason, Effect, Failure, Position};
+use router::{Call, CallKind, DisconnectReason, Effect, Failure, Limit, Position};
 use socketio::{RecoveryClaim, encode};
 use tokio::sync::oneshot;
 
@@ -65,12 +65,20 @@ impl Hub {
         {
             return;
         }
+        let cores = self.0.shards.count();
         let Some((key, call)) = self.with(|state, now| {
-            let begun = begin_connect(state, session, namespace.clone(), auth, verified.as_ref())?;
-            state.identify(begun.0, verified.as_ref(), now);
+            let begun = begin_connect(state, session, namespace.clone(), auth, verified.as_ref(), cores)?;
+            if begun.1.is_some() {
+                state.identify(begun.0, verified.as_ref(), now);
+            }
             Some(begun)
         }) else {
             return;
+        };
+        let Some(call) = call else {
+            let sockets = app.settings.rates.sockets_max;
+            let full = Failure::Limit(Limit::Sockets.describe(sockets));
+            return self.refuse(session, &namespace, &full);
         };
         match app.code.call(call).await {
             Ok(effects) => {
@@ -83,7 +91,7 @@ impl Hub {
             Err(failure) => {
                 self.with(|state, _| {
                     state.unlink(key);
-                    state.sockets.remove(key);
+                    state.remove_socket(key);
                 });
                 self.with(|state, _| {
                     state.line(&app.name).stats.failures += u64::from(!is_refusal(&failure));
@@ -153,6 +161,10 @@ impl Hub {
     pub(crate) fn refuse(&self, session: SessionKey, namespace: &str, failure: &Failure) {
         let (message, data) = match failure {
             Failure::Refused(refusal) => (refusal.message.as_str(), refusal.data.as_deref()),
+            Failure::Limit(text) if text.starts_with(Limit::Sockets.name()) => (
+                "the app has as many sockets as it may; try again later",
+                Some("{\"code\":\"limit\",\"limit\":\"sockets\"}"),
+            ),
             Failure::Returned(_) | Failure::Trapped(_) | Failure::Limit(_) => {
                 ("the app's handler failed", None)
             }
@@ -268,20 +280,20 @@ pub(crate) fn create_socket(
 ) -> Option<SocketKey> {
     let app = state.sessions.get(session)?.app.clone();
     let progress = Progress::born_at(state.line(&app.name).position());
-    let key = state
-        .sockets
-        .insert(Socket::new(app, namespace, session, progress));
+    let key = state.add_socket(Socket::new(app, namespace, session, progress));
     state.sessions.get_mut(session)?.sockets.push(key);
     Some(key)
 }
 
+/// The socket that is to be connected and its handler's call; no call if the app has too many sockets.
 fn begin_connect(
     state: &mut State,
     session: SessionKey,
     namespace: Arc<str>,
     auth: Option<String>,
     verified: Option<&Verified>,
-) -> Option<(SocketKey, Call)> {
+    cores: usize,
+) -> Option<(SocketKey, Option<Call>)> {
     let mut handshake = (*state.sessions.get(session)?.handshake).clone();
     handshake.auth = auth;
     handshake.claims = verified.map(|verified| verified.claims.clone());
@@ -289,12 +301,22 @@ fn begin_connect(
         Some(key) => key,
         None => create_socket(state, session, namespace)?,
     };
+    let socket = state.sockets.get(key)?;
+    let settings = Arc::clone(&socket.app.settings);
+    let here = state.lines.get(&socket.app.name).map_or(0, |line| line.sockets);
+    // Each core takes its share, as of connections.
+    if here > settings.rates.sockets_max.div_ceil(cores) {
+        settings.quota.hits().bump(Limit::Sockets);
+        state.unlink(key);
+        state.remove_socket(key);
+        return Some((key, None));
+    }
     let call = Call {
-        socket: Some(state.sockets.get(key)?.view()),
+        socket: Some(socket.view()),
         kind: CallKind::Connect(handshake),
         trace: state.sessions.get(session)?.trace.as_deref().copied(),
     };
-    Some((key, call))
+    Some((key, Some(call)))
 }
 
 /// Makes a connecting socket live and sends its CONNECT. `None` if its session ended meanwhile.

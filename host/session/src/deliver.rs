@@ -6,12 +6,13 @@ use std::{
 
 use backplane::Step;
 use engineio::{CloseReason, Packet};
-use router::{Action, Delivery, Position, Target};
+use router::{Action, Delivery, Limit, Position, Target};
 use socketio::{EventData, encode};
 
 use crate::{
     line::Log,
     raw,
+    session::size,
     socket::{Asked, Asker, Phase},
     state::{SocketKey, State, Task},
     timers::TimerKey,
@@ -140,7 +141,13 @@ impl State {
         // stores one that recovers.
         let (epoch, offset) = self.line(app).position();
         let mut encoded = Encoded::new(&delivery.target.namespace, data, Position { epoch, offset });
-        let (mut sent, mut dropped) = (0, 0);
+        let (mut sent, mut dropped, mut bytes) = (0, 0, 0);
+        if !self.line(app).sent.wait(now).is_zero() {
+            let line = self.line(app);
+            line.stats.volatile_dropped += found.len() as u64;
+            line.sent.hit(Limit::AppBytesOutPerSecond);
+            return;
+        }
         for key in found {
             let Some(socket) = self.sockets.get_mut(key) else {
                 continue;
@@ -157,15 +164,18 @@ impl State {
             }
             sent += 1;
             let offset_told = socket.is_recoverable();
-            session.send(encoded.packets(socket.is_raw(), offset_told), now);
+            let packets = encoded.packets(socket.is_raw(), offset_told);
+            bytes += packets.iter().map(size).sum::<usize>();
+            session.send(packets, now);
             if offset_told {
                 socket.progress.sent = socket.progress.sent.max(offset);
             }
             self.settle(session_key, now);
         }
-        let stats = &mut self.line(app).stats;
-        stats.deliveries += sent;
-        stats.volatile_dropped += dropped;
+        let line = self.line(app);
+        line.stats.deliveries += sent;
+        line.stats.volatile_dropped += dropped;
+        line.sent.add(bytes, now);
     }
 
     fn emit(
@@ -178,7 +188,7 @@ impl State {
         now: Instant,
     ) {
         let mut encoded = Encoded::new(namespace, data, position);
-        let mut sent = 0;
+        let (mut sent, mut bytes) = (0, 0);
         for key in found {
             let Some(socket) = self.sockets.get_mut(*key) else {
                 continue;
@@ -191,13 +201,17 @@ impl State {
             };
             sent += 1;
             let recoverable = socket.is_recoverable();
-            session.send(encoded.packets(socket.is_raw(), recoverable), now);
+            let packets = encoded.packets(socket.is_raw(), recoverable);
+            bytes += packets.iter().map(size).sum::<usize>();
+            session.send(packets, now);
             if recoverable {
                 socket.progress.sent = position.offset;
             }
             self.settle(session_key, now);
         }
-        self.line(app).stats.deliveries += sent;
+        let line = self.line(app);
+        line.stats.deliveries += sent;
+        line.sent.add(bytes, now);
     }
 
     fn resolve(&mut self, app: &Arc<str>, target: &Target) -> Vec<SocketKey> {
@@ -240,7 +254,10 @@ impl State {
         let Some(session) = self.sessions.get_mut(session_key) else {
             return;
         };
-        session.send(&encode::ack(&socket.namespace, id, data), now);
+        let packets = encode::ack(&socket.namespace, id, data);
+        session.send(&packets, now);
+        let app = socket.app.name.clone();
+        self.line(&app).sent.add(packets.iter().map(size).sum(), now);
         self.settle(session_key, now);
     }
 
@@ -277,6 +294,7 @@ impl State {
         }
         let rooms_max = socket.app.settings.rooms_per_socket_max;
         if socket.stays.rooms().count() >= rooms_max {
+            socket.app.settings.quota.hits().bump(Limit::RoomsPerSocket);
             tracing::warn!(app = %socket.app.name, rooms_max, "a socket is in as many rooms as the app allows: join ignored");
             return;
         }

@@ -16,6 +16,7 @@ impl State {
         while let Some(key) = self.timers.pop(now) {
             match key {
                 TimerKey::Session(key) => self.fire_session(key, now),
+                TimerKey::Reading(key) => self.read_on(key),
                 TimerKey::Socket(key) => self.fire_socket(key, now),
                 TimerKey::Collecting(request) => self.conclude_request(request),
                 TimerKey::Gathering(gathering) => self.stop_gathering(gathering),

@@ -19,7 +19,7 @@ use crate::{
     session::{Link, Session},
     shards::Work,
     socket::Phase,
-    state::{SessionKey, SocketKey, State, Task},
+    state::{SessionKey, State, Task},
 };
 
 /// The sessions of one core. Cheap to clone; stays on its thread, which must run a tokio `LocalSet`.
@@ -124,6 +124,10 @@ impl Hub {
                         return Err(Refusal::BadRequest);
                     };
                     let taken = engine.handle_post(&session.app.settings.engine, &body, now);
+                    // Packets of a body are separated by U+001E.
+                    let packets = 1 + body.iter().filter(|byte| **byte == 0x1e).count();
+                    let cores = hub.shards().count();
+                    state.charge(key, packets as u64, body.len(), cores, now);
                     state.settle(key, now);
                     taken.map(|()| key)
                 })?;
@@ -203,25 +207,9 @@ impl Hub {
         }
     }
 
-    /// Ready when no socket of the session has more events waiting than its app allows.
+    /// Ready when the session's connection may be read.
     pub(crate) fn poll_caught_up(&self, key: SessionKey, cx: &mut Context<'_>) -> Poll<()> {
-        self.with(|state, _| {
-            let Some(session) = state.sessions.get_mut(key) else {
-                return Poll::Ready(());
-            };
-            let queued_max = session.app.settings.events_queued_max;
-            let behind = |socket: &SocketKey| {
-                state
-                    .sockets
-                    .get(*socket)
-                    .is_some_and(|s| s.jobs.len() >= queued_max)
-            };
-            if !session.sockets.iter().any(behind) {
-                return Poll::Ready(());
-            }
-            session.waiting.push(cx.waker().clone());
-            Poll::Pending
-        })
+        self.with(|state, now| state.poll_readable(key, now, cx))
     }
 
     /// Mutates the state, then carries out what that left to do. Everything that happens on a core goes through here.

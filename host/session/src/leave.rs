@@ -124,7 +124,7 @@ impl State {
     pub(crate) fn evict(&mut self, key: SocketKey, now: Instant) {
         let session = self.sockets.get(key).and_then(Socket::session);
         self.unlink(key);
-        self.sockets.remove(key);
+        self.remove_socket(key);
         if let Some(session) = session {
             if let Some(zombie) = self.sessions.get_mut(session) {
                 zombie.close(CloseReason::TransportError, now);

@@ -5,7 +5,10 @@ use router::{Epoch, Membership};
 use socketio::EventData;
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use crate::state::{AppStats, SocketKey};
+use crate::{
+    rates::{Intake, Sent},
+    state::{AppStats, SocketKey},
+};
 
 /// One app's line on this core: made when its first session opens, let go by [`crate::Hub::close_line`].
 #[derive(Default)]
@@ -13,6 +16,11 @@ pub(crate) struct Line {
     pub(crate) members: Membership<SocketKey>,
     /// Connections of the app on this core now.
     pub(crate) sessions: usize,
+    /// Sockets of the app on this core, wherever they stand.
+    pub(crate) sockets: usize,
+    /// What its clients have sent lately, and what they were sent.
+    pub(crate) intake: Intake,
+    pub(crate) sent: Sent,
     pub(crate) log: Log,
     /// Acks that must not overtake emits of the same handler: sent once the offset was delivered.
     pub(crate) deferred: BTreeMap<u64, Vec<DeferredAck>>,

@@ -2,7 +2,7 @@
 use std::{rc::Rc, time::Instant};
 
 use engineio::Transport;
-use router::{Handshake, Trace};
+use router::{Handshake, Limit, Trace};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     ids,
     outbox::Outbox,
     plain::PlainLink,
+    rates::Intake,
     session::{Dialect, Link, Session},
     state::{SessionKey, State, Task},
 };
@@ -22,11 +23,14 @@ impl Hub {
             let here = state.line(&app.name).sessions;
             // Each core takes its share, so that no counter is shared.
             let share = app.settings.sessions_max.div_ceil(self.0.shards.count());
-            if state.draining || here >= share {
-                Err(Refusal::Unavailable)
-            } else {
-                Ok(())
+            if here >= share {
+                app.settings.quota.hits().bump(Limit::Connections);
+                return Err(Refusal::Unavailable);
             }
+            if state.draining {
+                return Err(Refusal::Unavailable);
+            }
+            Ok(())
         })
     }
 
@@ -90,6 +94,8 @@ impl Hub {
         let line = state.line(&app.name);
         line.stats.opened += 1;
         line.sessions += 1;
+        line.sent
+            .follow(&settings.quota, settings.rates.app_bytes_out_per_second);
         let key = state.sessions.insert(Session {
             sid: sid.clone(),
             app,
@@ -107,6 +113,8 @@ impl Hub {
             unpolled_bytes: 0,
             due: None,
             waiting: Vec::new(),
+            intake: Intake::default(),
+            held: None,
         });
         state.sids.insert(sid, key);
         if let Some(namespace) = protocol.raw_namespace() {

@@ -3,7 +3,12 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use engineio::{CloseReason, Message};
 
-use crate::{Hub, Outgoing, outbox::Outbox, session::Link, state::SessionKey};
+use crate::{
+    Hub, Outgoing,
+    outbox::Outbox,
+    session::{Dialect, Link},
+    state::SessionKey,
+};
 
 /// A WebSocket's side of its session. Dropping it tells the session that the connection is gone.
 pub struct WsPort {
@@ -38,7 +43,9 @@ impl WsPort {
 
     /// A WebSocket-level ping or pong arrived: a plain WebSocket's sign of life.
     pub fn receive_pong(&mut self) {
+        let cores = self.hub.shards().count();
         self.hub.with(|state, now| {
+            state.charge(self.key, 1, 0, cores, now);
             let Some(session) = state.sessions.get_mut(self.key) else {
                 return;
             };
@@ -54,6 +61,7 @@ impl WsPort {
     }
 
     fn receive(&mut self, message: Message) {
+        let cores = self.hub.shards().count();
         self.hub.with(|state, now| {
             let Some(session) = state.sessions.get_mut(self.key) else {
                 return;
@@ -61,6 +69,13 @@ impl WsPort {
             if session.websockets != self.websocket {
                 return;
             }
+            // An attachment belongs to the event before it.
+            let is_event =
+                matches!(message, Message::Text(_)) || matches!(session.dialect, Dialect::Messages);
+            state.charge(self.key, u64::from(is_event), message_bytes(&message), cores, now);
+            let Some(session) = state.sessions.get_mut(self.key) else {
+                return;
+            };
             let settings = &session.app.settings.engine;
             match &mut session.link {
                 Link::Engine(engine) => {
@@ -91,6 +106,12 @@ impl WsPort {
             self.hub.wake_waiting(self.key);
         }
         next
+    }
+}
+
+fn message_bytes(message: &Message) -> usize {
+    match message {
+        Message::Text(bytes) | Message::Binary(bytes) => bytes.len(),
     }
 }
 

@@ -256,7 +256,7 @@ impl Hub {
         }
         self.save(key).await;
         let released = self.with(|state, _| {
-            let socket = state.sockets.remove(key)?;
+            let socket = state.remove_socket(key)?;
             let revision = socket.saved.revision?;
             let record = socket.record(self.0.home);
             Some((socket.app, Claimed { record, revision }))
@@ -323,7 +323,7 @@ pub(crate) fn install(
     let mut socket = Socket::restored(app.clone(), id.clone(), record, phase);
     socket.saved.revision = Some(revision);
     let (namespace, stays) = (socket.namespace.clone(), socket.stays.clone());
-    let key = state.sockets.insert(socket);
+    let key = state.add_socket(socket);
     let members = &mut state.line(&app.name).members;
     members.insert(&namespace, id.clone(), key);
     stays.rooms().for_each(|room| members.join(&namespace, key, room));

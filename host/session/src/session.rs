@@ -14,6 +14,7 @@ use crate::{
     AppEntry, Outgoing,
     outbox::Outbox,
     plain::{PlainLink, Tick},
+    rates::Intake,
     state::SocketKey,
 };
 
@@ -45,6 +46,9 @@ pub(crate) struct Session {
     pub(crate) due: Option<Instant>,
     /// Transports that wait for a handler to catch up, and replays that wait for the client to.
     pub(crate) waiting: Vec<Waker>,
+    /// What its client has sent lately, and until when it is not read for that.
+    pub(crate) intake: Intake,
+    pub(crate) held: Option<Instant>,
 }
 
 /// What carries messages.

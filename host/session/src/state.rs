@@ -7,7 +7,7 @@ use std::{
 };
 
 use engineio::{CloseReason, Message, Output};
-use router::{AckOutcome, DisconnectReason, ReplyTo};
+use router::{AckOutcome, DisconnectReason, Limit, ReplyTo};
 use slotmap::{SlotMap, new_key_type};
 use socketio::{EventData, RecoveryClaim, encode};
 
@@ -113,6 +113,20 @@ impl State {
         self.lines
             .get_mut(app)
             .unwrap_or_else(|| unreachable!("inserted above"))
+    }
+
+    pub(crate) fn add_socket(&mut self, socket: Socket) -> SocketKey {
+        let app = socket.app.name.clone();
+        self.line(&app).sockets += 1;
+        self.sockets.insert(socket)
+    }
+
+    pub(crate) fn remove_socket(&mut self, key: SocketKey) -> Option<Socket> {
+        let socket = self.sockets.remove(key)?;
+        if let Some(line) = self.lines.get_mut(&socket.app.name) {
+            line.sockets -= 1;
+        }
+        Some(socket)
     }
 
     /// Carries out what a session's cores want, until they want nothing. After every mutation of a session.
@@ -308,6 +322,9 @@ impl State {
         self.line(&session.app.name).sessions -= 1;
         if let Some(outbox) = session.outbox.take() {
             outbox.push(crate::Outgoing::Close(None));
+        }
+        if reason == CloseReason::Overflow {
+            session.app.settings.quota.hits().bump(Limit::QueueBytes);
         }
         tracing::debug!(app = %session.app.name, ?reason, "session ended");
         for socket in session.sockets {

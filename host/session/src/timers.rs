@@ -7,6 +7,8 @@ use crate::state::{SessionKey, SocketKey};
 pub(crate) enum TimerKey {
     /// Heartbeat, upgrade or connect time-out of a session.
     Session(SessionKey),
+    /// A connection that is held back may be read again.
+    Reading(SessionKey),
     /// Recovery window or outstanding acks of a socket.
     Socket(SocketKey),
     /// An emit to many: at who asked, and at who was asked.

@@ -48,6 +48,8 @@ pub fn settings() -> AppSettings {
         rooms_per_socket_max: 100,
         events_queued_max: 64,
         sessions_max: 100_000,
+        rates: session::Rates::default(),
+        quota: Arc::default(),
     }
 }
 

@@ -2,10 +2,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue, Request, Uri, uri::Authority, uri::Scheme};
 use http_body_util::{BodyExt, Limited};
-use router::Trace;
+use router::{Limit, Trace};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_send_request};
 
 use crate::{
+    Limits, Quota,
     host::{Host, LineOf, LogLevel},
     reach::{OutOfReach, reach},
 };
@@ -13,9 +14,11 @@ use crate::{
 /// Decides where a guest's HTTP requests may go, and bounds them.
 pub(crate) struct HttpHooks {
     host: Arc<dyn Host>,
+    quota: Arc<Quota>,
     /// Requests of this call.
     sent: usize,
     sent_max: usize,
+    per_second: u32,
     /// Of this call: goes out with its requests.
     trace: Option<Trace>,
 }
@@ -33,11 +36,13 @@ type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type Sent = Result<(http::Response<WasiBody>, Io), Error>;
 
 impl HttpHooks {
-    pub(crate) fn new(host: Arc<dyn Host>, sent_max: usize) -> Self {
+    pub(crate) fn new(host: Arc<dyn Host>, limits: &Limits, quota: Arc<Quota>) -> Self {
         Self {
             host,
+            quota,
             sent: 0,
-            sent_max,
+            sent_max: limits.http_requests_per_call,
+            per_second: limits.http_requests_per_second,
             trace: None,
         }
     }
@@ -69,10 +74,14 @@ impl HttpHooks {
         }
         self.sent += 1;
         if self.sent > self.sent_max {
-            self.say(&format!(
-                "request to {place} refused: http_requests_per_call = {}",
-                self.sent_max
-            ));
+            self.quota.hits().bump(Limit::HttpRequestsPerCall);
+            let limit = Limit::HttpRequestsPerCall.describe(self.sent_max);
+            self.say(&format!("request to {place} refused: {limit}"));
+            return Err(Error::ConnectionLimitReached);
+        }
+        if !self.quota.admit_request(self.per_second) {
+            let limit = Limit::HttpRequestsPerSecond.describe(self.per_second);
+            self.say(&format!("request to {place} refused: {limit}"));
             return Err(Error::ConnectionLimitReached);
         }
         Ok(place)

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use router::Limit;
 use wasmtime::component::Resource;
 
 use crate::{
@@ -8,7 +9,7 @@ use crate::{
         atomics,
         store::{self, Error, KeyResponse},
     },
-    limits::{Over, describe},
+    limits::Over,
     state::State,
 };
 
@@ -171,9 +172,10 @@ impl State {
         let bytes = value.as_ref().map_or(0, Bytes::len);
         let max = self.limits.kv_value_bytes;
         if bytes > max {
+            self.transaction.hit(Limit::KvValueBytes);
             return Err(other(format!(
                 "limit exceeded: value is {bytes} bytes; {}",
-                describe("kv_value_bytes", max)
+                Limit::KvValueBytes.describe(max)
             )));
         }
         self.transaction.admit_bytes(bytes + key.len(), &self.limits)?;

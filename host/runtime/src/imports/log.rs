@@ -1,7 +1,9 @@
+use router::Limit;
+
 use crate::{
     bindings::wasi::logging::logging::{Host, Level},
-    host::LogLevel,
-    limits::{LimitHit, describe},
+    host::{LineOf, LogLevel},
+    limits::LimitHit,
     state::State,
 };
 
@@ -35,7 +37,7 @@ impl Host for State {
         let max = self.limits.log_lines_per_call;
         // A log has no way to say no: ten times the limit ends the call.
         if self.lines.seen > max.saturating_mul(10) {
-            return Err(LimitHit(describe("log_lines_per_call", max)).into());
+            return Err(LimitHit(Limit::LogLinesPerCall.describe(max)).into());
         }
         Ok(())
     }
@@ -47,6 +49,16 @@ impl State {
         let max = self.limits.log_lines_per_call;
         if self.lines.seen > max {
             return;
+        }
+        let per_second = self.limits.log_lines_per_second;
+        let Some(dropped) = self.seat.quota().admit_line(per_second) else {
+            return;
+        };
+        if dropped > 0 {
+            let limit = Limit::LogLinesPerSecond.describe(per_second);
+            let text = format!("{dropped} lines of the app were dropped ({limit})");
+            self.host
+                .log(LogLevel::Warn, "wakeline", &text, LineOf::default());
         }
         self.host.log(
             level,
@@ -68,7 +80,8 @@ impl State {
         }
         let dropped = self.lines.seen.saturating_sub(self.limits.log_lines_per_call);
         if dropped > 0 {
-            let limit = describe("log_lines_per_call", self.limits.log_lines_per_call);
+            self.transaction.hit(Limit::LogLinesPerCall);
+            let limit = Limit::LogLinesPerCall.describe(self.limits.log_lines_per_call);
             let text = format!("{dropped} lines dropped ({limit})");
             self.host.log(LogLevel::Warn, "wakeline", &text, self.line_of());
         }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use router::{AckToken, Effect, Room, SocketView, Target};
+use router::{AckToken, Effect, Limit, Room, SocketView, Target};
 use socketio::EventData;
 
 use super::{Answer, Refused, invalid};
@@ -38,6 +38,7 @@ impl sockets::Host for State {
     fn emit(&mut self, target: sockets::Target, event: Event, flags: EmitFlags) -> Answer<()> {
         self.admit(event_bytes(&event) + target_bytes(&target))?;
         let target = self.target(target)?;
+        self.admit_reach(&target)?;
         let data = event_data(event)?;
         let volatile = flags.contains(EmitFlags::VOLATILE);
         self.transaction.push(Effect::Emit {
@@ -88,8 +89,10 @@ impl sockets::Host for State {
                 "emit-with-acks: this call is for no socket that could be given the answers",
             ));
         }
+        let target = self.target(target)?;
+        self.admit_reach(&target)?;
         let effect = Effect::EmitWithAcks {
-            target: self.target(target)?,
+            target,
             data: event_data(event)?,
             token: token.into(),
             timeout_ms,
@@ -100,10 +103,10 @@ impl sockets::Host for State {
 
     fn join(&mut self, target: sockets::Target, rooms: Vec<String>) -> Answer<()> {
         self.admit(target_bytes(&target) + rooms.iter().map(String::len).sum::<usize>())?;
-        let effect = Effect::Join {
-            target: self.target(target)?,
-            rooms: self.rooms("rooms", &rooms)?,
-        };
+        let target = self.target(target)?;
+        let rooms = self.rooms("rooms", &rooms)?;
+        self.check_rooms(&target, &rooms)?;
+        let effect = Effect::Join { target, rooms };
         self.transaction.push(effect);
         Ok(())
     }
@@ -190,6 +193,35 @@ impl State {
 
     fn admit(&mut self, bytes: usize) -> Answer<()> {
         Ok(self.transaction.admit(bytes, &self.limits)?)
+    }
+
+    /// Counts the sockets that an emit reaches.
+    fn admit_reach(&mut self, target: &Target) -> Answer<()> {
+        let own = matches!(target.rooms.as_slice(), [room] if self.transaction.own(room).is_some());
+        // Most emits are to one socket: nobody is asked for those.
+        let reached = if own { 1 } else { self.host.reach(target) };
+        Ok(self.transaction.admit_reach(reached, &self.limits)?)
+    }
+
+    /// Whether the call's own socket may be in so many rooms more. For others the session looks.
+    fn check_rooms(&self, target: &Target, joined: &[Room]) -> Answer<()> {
+        let [room] = target.rooms.as_slice() else {
+            return Ok(());
+        };
+        let Some(socket) = self.transaction.own(room) else {
+            return Ok(());
+        };
+        let rooms = self.transaction.rooms(socket);
+        let new = joined.iter().filter(|room| !rooms.contains(room)).count();
+        let max = self.limits.rooms_per_socket;
+        // The one that is named like the socket is not counted.
+        if rooms.len().saturating_sub(1) + new <= max {
+            return Ok(());
+        }
+        self.transaction.hit(Limit::RoomsPerSocket);
+        Err(Refused::Error(Error::LimitExceeded(
+            Limit::RoomsPerSocket.describe(max),
+        )))
     }
 
     fn own_socket(&self, id: &str) -> Answer<&SocketView> {

@@ -11,12 +11,12 @@ use std::{
 use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
-use router::{AckToken, Call, CallKind, Effect, Failure, SocketView, Target};
+use router::{AckToken, Call, CallKind, Effect, Failure, Limit, SocketView, Target};
 use socketio::EventData;
 
 use crate::{
-    Commit, CommitError, CompileLimits, Component, Condition, Engine, EngineConfig, Host, Limits, LineOf,
-    LogLevel, Page, TimerChange, Worker,
+    Commit, CommitError, CompileLimits, Component, Condition, Engine, EngineConfig, Fair, Host, Limits,
+    LineOf, LogLevel, Page, Quota, TimerChange, Worker,
 };
 
 /// Keeps in memory what the server keeps in the backplane.
@@ -31,6 +31,8 @@ pub(crate) struct World {
     /// Another writer: runs before a commit is looked at, while any are left.
     pub(crate) rivals: Mutex<Vec<(&'static str, &'static str)>>,
     pub(crate) refuse_commits: bool,
+    /// In any target.
+    pub(crate) members: usize,
 }
 
 /// Level, context, text, socket.
@@ -138,6 +140,10 @@ impl Host for World {
         .boxed()
     }
 
+    fn reach(&self, _: &Target) -> usize {
+        self.members
+    }
+
     fn log(&self, level: LogLevel, context: &str, message: &str, of: LineOf<'_>) {
         let line = (
             level,
@@ -179,6 +185,21 @@ impl App {
             worker: Worker::new(Rc::new(component(guest).await), host, limits),
             world,
         }
+    }
+
+    /// One of several apps on a core.
+    pub(crate) async fn beside(fair: &Fair, limits: Limits) -> Self {
+        let world = Arc::new(World::default());
+        let host: Arc<dyn Host> = Arc::<World>::clone(&world);
+        let quota = Arc::new(Quota::new(Arc::default()));
+        Self {
+            worker: Worker::sharing(Rc::new(component("hostile").await), host, limits, fair, &quota),
+            world,
+        }
+    }
+
+    pub(crate) fn hits(&self, limit: Limit) -> u64 {
+        self.worker.hits().get(limit)
     }
 
     /// Calls with an event of socket "s1" and answers what the guest replied, or the failure's text.

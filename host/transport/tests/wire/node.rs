@@ -161,6 +161,8 @@ fn entry(setup: &Setup) -> AppEntry {
             rooms_per_socket_max: 100,
             events_queued_max: 100,
             sessions_max: setup.sessions_max,
+            rates: session::Rates::default(),
+            quota: Arc::default(),
         }),
         code: Rc::new(Chat),
     }

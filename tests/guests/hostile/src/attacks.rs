@@ -53,6 +53,21 @@ pub fn run<'a>(name: &str, socket: &Socket, arg: &impl Fn(usize) -> &'a str) -> 
         "emit-until-refused" => loop {
             sockets::emit(&own(socket), &event, EmitFlags::empty())?;
         },
+        "emit-everyone" => {
+            let everyone = sockets::Target {
+                rooms: vec![],
+                ..own(socket)
+            };
+            sockets::emit(&everyone, &event, EmitFlags::empty())
+        }
+        "join-many" => {
+            let rooms: Vec<String> = (0..arg(0).parse().unwrap()).map(|n: u32| n.to_string()).collect();
+            rooms
+                .chunks(1_000)
+                .try_for_each(|rooms| sockets::join(&own(socket), rooms))
+        }
+        "timers-many" => (0..arg(0).parse().unwrap())
+            .try_for_each(|n: u32| timers::set(&n.to_string(), 3_600_000, b"")),
         "emit-big" => {
             let big = Event {
                 args: format!("[\"{}\"]", "x".repeat(1 << 20)),

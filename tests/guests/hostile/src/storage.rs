@@ -25,6 +25,15 @@ pub fn run<'a>(name: &str, socket: &Socket, arg: &impl Fn(usize) -> &'a str) -> 
             let sum = atomics::increment(&bucket, arg(0), 1).map_err(failed)?;
             reply(socket, &sum.to_string())
         }
+        // So many keys of so many bytes, named after the third argument.
+        "kv-fill" => {
+            let value = vec![b'x'; arg(1).parse().unwrap()];
+            (0..arg(0).parse().unwrap()).try_for_each(|n: u32| {
+                let key = format!("{}{n}", arg(2));
+                bucket.set(&key, &value).map_err(failed)
+            })
+        }
+        "kv-delete" => bucket.delete(arg(0)).map_err(failed),
         "kv-own-writes" => {
             let mut seen = vec![];
             bucket.set("b", b"2").map_err(failed)?;

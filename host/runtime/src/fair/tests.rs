@@ -1,0 +1,104 @@
+use std::cell::Cell;
+
+use router::Hits;
+
+use super::*;
+
+fn quota() -> Arc<Quota> {
+    Arc::new(Quota::new(Arc::new(Hits::default())))
+}
+
+/// An app all of whose calls run a slice of a millisecond, again and again, until `slices` were run by all.
+async fn spin(seat: Arc<Seat>, mine: &Cell<u32>, all: &Cell<u32>, slices: u32) {
+    seat.enter().await;
+    while all.get() < slices {
+        all.set(all.get() + 1);
+        mine.set(mine.get() + 1);
+        seat.spend(Duration::from_millis(1), 1_000_000);
+        Arc::clone(&seat).after_slice().await;
+    }
+}
+
+#[tokio::test]
+async fn an_app_with_many_calls_has_the_same_share_as_one_with_one() {
+    let fair = Fair::new(10);
+    let (many, one) = (fair.seat(&quota()), fair.seat(&quota()));
+    let (of_many, of_one, all) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    let crowd = (0..30).map(|_| spin(Arc::clone(&many), &of_many, &all, 600));
+    let single = spin(Arc::clone(&one), &of_one, &all, 600);
+    tokio::join!(futures_util::future::join_all(crowd), single);
+    assert!(
+        of_one.get().abs_diff(of_many.get()) <= 60,
+        "{} and {} slices",
+        of_one.get(),
+        of_many.get()
+    );
+}
+
+/// A call that begins while another app's queue is long goes before all of it, and one slice alone runs between two
+/// looks at the sockets.
+#[tokio::test]
+async fn a_quiet_app_goes_before_a_crowd() {
+    let fair = Fair::new(10);
+    let (many, quiet) = (fair.seat(&quota()), fair.seat(&quota()));
+    let (of_many, all) = (Cell::new(0), Cell::new(0));
+    let crowd = futures_util::future::join_all((0..30).map(|_| spin(Arc::clone(&many), &of_many, &all, 400)));
+    let mut waited = Vec::new();
+    let visits = async {
+        while all.get() < 390 {
+            tokio::task::yield_now().await;
+            let before = all.get();
+            quiet.enter().await;
+            waited.push(all.get() - before);
+            quiet.spend(Duration::from_micros(5), 1_000_000);
+        }
+    };
+    tokio::join!(crowd, visits);
+    assert!(waited.len() > 50, "{}", waited.len());
+    assert!(waited.iter().all(|slices| *slices <= 1), "{waited:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_gave_up_waiting_holds_nobody_up() {
+    let fair = Fair::new(10);
+    let seat = fair.seat(&quota());
+    seat.enter().await;
+    seat.spend(Duration::from_millis(5), 1_000_000);
+    for _ in 0..10 {
+        let waiting = Arc::clone(&seat).after_slice();
+        assert!(futures_util::FutureExt::now_or_never(waiting).is_none());
+    }
+    Arc::clone(&seat).after_slice().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_that_used_its_second_waits_until_it_is_paid_for() {
+    let fair = Fair::new(10);
+    let quota = quota();
+    let seat = fair.seat(&quota);
+    let start = tokio::time::Instant::now();
+    seat.enter().await;
+    // Three seconds' worth at ten milliseconds a second: one is the burst.
+    seat.spend(Duration::from_millis(30), 10);
+    assert!(seat.is_starved());
+    // Another core's seat is starved as well.
+    assert!(Fair::new(10).seat(&quota).is_starved());
+    seat.enter().await;
+    let waited = start.elapsed();
+    assert!(
+        waited >= Duration::from_secs(2) && waited < Duration::from_millis(2_100),
+        "{waited:?}"
+    );
+    assert_eq!(quota.hits().get(Limit::CpuMsPerSecond), 1);
+}
+
+#[test]
+fn seats_are_an_apps_and_go_with_it() {
+    let fair = Fair::new(10);
+    let one = quota();
+    let (seat, same) = (fair.seat(&one), fair.seat(&one));
+    assert!(Arc::ptr_eq(&seat, &same));
+    drop((seat, same));
+    let _other = fair.seat(&quota());
+    assert_eq!(fair.seats.borrow().len(), 1);
+}

@@ -1,0 +1,233 @@
+//! What apps may use by the second, and how they share a core and a pool that are full.
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use router::{Failure, Limit};
+
+use super::harness::{App, World};
+use crate::{Fair, Limits};
+
+fn limit(failure: &Failure, expected: &str) {
+    assert!(
+        matches!(failure, Failure::Limit(text) if text.contains(expected)),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
+async fn cpu_of_a_second_is_limited_and_calls_beyond_wait() {
+    let limits = Limits {
+        cpu_ms_per_call: 60,
+        cpu_ms_per_second: 50,
+        ..Limits::default()
+    };
+    let app = App::hostile(limits).await;
+    assert_eq!(app.say("count", &[]).await, "1");
+    limit(&app.fail("loop", &[]).await, "cpu_ms_per_call = 60");
+    limit(&app.fail("loop", &[]).await, "cpu_ms_per_call = 60");
+    assert_eq!(app.say("count", &[]).await, "1", "it waited, and was served");
+    assert!(app.hits(Limit::CpuMsPerSecond) >= 1);
+    assert_eq!(app.hits(Limit::CpuMsPerCall), 2);
+}
+
+/// Calls that are shorter than the engine's tick count as well: nobody lives between two ticks for nothing.
+#[tokio::test]
+async fn floods_of_short_calls_count() {
+    let limits = Limits {
+        cpu_ms_per_second: 1,
+        wall_ms_per_call: 200,
+        ..Limits::default()
+    };
+    let app = App::hostile(limits).await;
+    let end = Instant::now() + Duration::from_secs(20);
+    let failure = loop {
+        assert!(Instant::now() < end, "never ended");
+        if let Err(failure) = app
+            .worker
+            .call(super::harness::event_call("count", &[], None))
+            .await
+        {
+            break failure;
+        }
+    };
+    limit(&failure, "cpu_ms_per_second = 1");
+    limit(&failure, "wall_ms_per_call = 200");
+    assert!(app.hits(Limit::CpuMsPerSecond) >= 1);
+}
+
+#[tokio::test]
+async fn log_lines_of_a_second_are_limited() {
+    let app = App::hostile(Limits {
+        log_lines_per_second: 10,
+        ..Limits::default()
+    })
+    .await;
+    for _ in 0..10 {
+        app.say("log-some", &["3"]).await;
+    }
+    let lines = app.world.lines.lock().len();
+    assert!((10..15).contains(&lines), "{lines}");
+    assert!(app.hits(Limit::LogLinesPerSecond) >= 15);
+    let end = Instant::now() + Duration::from_secs(20);
+    while !app
+        .world
+        .log()
+        .contains("lines of the app were dropped (log_lines_per_second = 10)")
+    {
+        assert!(Instant::now() < end);
+        app.say("log-some", &["1"]).await;
+    }
+}
+
+#[tokio::test]
+async fn requests_of_a_second_are_limited() {
+    let limits = Limits {
+        http_requests_per_second: 2,
+        ..Limits::default()
+    };
+    let world = World {
+        // Nobody listens there: what counts is the try.
+        http: vec!["127.0.0.1:1".to_owned()],
+        ..World::default()
+    };
+    let app = App::new("hostile", world, limits).await;
+    for _ in 0..2 {
+        assert_eq!(
+            app.say("http", &["127.0.0.1:1", "/"]).await,
+            "ErrorCode::DestinationIpProhibited"
+        );
+    }
+    assert_eq!(
+        app.say("http", &["127.0.0.1:1", "/"]).await,
+        "ErrorCode::ConnectionLimitReached"
+    );
+    assert!(
+        app.world.log().contains("refused: http_requests_per_second = 2"),
+        "{}",
+        app.world.log()
+    );
+    assert_eq!(app.hits(Limit::HttpRequestsPerSecond), 1);
+}
+
+#[tokio::test]
+async fn an_emit_to_more_than_it_may_reach_is_refused() {
+    let world = World {
+        members: 600,
+        ..World::default()
+    };
+    let limits = Limits {
+        fan_out_per_call: 500,
+        ..Limits::default()
+    };
+    let app = App::new("hostile", world, limits).await;
+    let failure = app.fail("emit-everyone", &[]).await;
+    assert!(
+        matches!(&failure, Failure::Returned(text) if text == "limit exceeded: fan_out_per_call = 500"),
+        "{failure}"
+    );
+    assert_eq!(app.hits(Limit::FanOutPerCall), 1);
+    assert_eq!(
+        app.say("count", &[]).await,
+        "2",
+        "replies to the own socket reach one"
+    );
+}
+
+#[tokio::test]
+async fn a_socket_joins_no_more_rooms_than_it_may() {
+    let limits = Limits {
+        rooms_per_socket: 4,
+        ..Limits::default()
+    };
+    let app = App::hostile(limits).await;
+    // It is in the lounge already.
+    assert_eq!(app.say("join-many", &["3"]).await, "");
+    let said = app.say("join-many", &["4"]).await;
+    assert_eq!(
+        said,
+        "handler returned an error: limit exceeded: rooms_per_socket = 4"
+    );
+    assert_eq!(app.hits(Limit::RoomsPerSocket), 1);
+}
+
+/// Thirty calls of one app spin; another app's short calls begin between two slices, whatever the number.
+#[tokio::test]
+async fn thirty_spinning_calls_cost_others_about_one_slice() {
+    let fair = Fair::new(100);
+    let limits = Limits {
+        cpu_ms_per_call: 30,
+        ..Limits::default()
+    };
+    let (hostile, victim) = (
+        App::beside(&fair, limits).await,
+        App::beside(&fair, Limits::default()).await,
+    );
+    victim.say("count", &[]).await;
+    let over = Cell::new(false);
+    let attack = async {
+        join_all((0..30).map(|_| hostile.fail("loop", &[]))).await;
+        over.set(true);
+    };
+    let mut waits = Vec::new();
+    let visits = async {
+        while !over.get() {
+            let from = Instant::now();
+            victim.say("count", &[]).await;
+            waits.push(from.elapsed());
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::join!(attack, visits);
+    waits.sort_unstable();
+    let (p50, p99) = (waits[waits.len() / 2], waits[waits.len() * 99 / 100]);
+    println!(
+        "{} calls beside thirty that spin: p50 {p50:?}, p99 {p99:?}",
+        waits.len()
+    );
+    // Thirty calls of thirty milliseconds: without turns some thirty visits would fit between.
+    assert!(waits.len() > 200, "{}", waits.len());
+}
+
+#[tokio::test]
+async fn a_full_pool_gives_up_idle_instances_before_calls_wait() {
+    let fair = Fair::new(8);
+    let (big, small) = (
+        App::beside(&fair, Limits::default()).await,
+        App::beside(&fair, Limits::default()).await,
+    );
+    let calls = join_all((0..8).map(|_| big.say("sleep", &["5"])));
+    assert!(calls.await.iter().all(|said| said == "woke"));
+    // The last quarter of a pool is not for who holds more than half.
+    assert_eq!(big.worker.stats().idle, 6);
+    let calls = join_all((0..8).map(|_| small.say("sleep", &["5"])));
+    assert!(calls.await.iter().all(|said| said == "woke"));
+    let (big, small) = (big.worker.stats(), small.worker.stats());
+    assert!(small.idle >= 4, "{big:?} {small:?}");
+    assert!(big.instances + small.instances <= 8, "{big:?} {small:?}");
+}
+
+#[tokio::test]
+async fn whoever_waits_for_an_instance_is_told_when_none_comes() {
+    let fair = Fair::new(1);
+    let limits = Limits {
+        wall_ms_per_call: 50,
+        ..Limits::default()
+    };
+    let (one, other) = (
+        App::beside(&fair, Limits::default()).await,
+        App::beside(&fair, limits).await,
+    );
+    let holds = async { one.say("sleep", &["400"]).await };
+    let waits = async {
+        tokio::task::yield_now().await;
+        other.fail("count", &[]).await
+    };
+    let (held, failure) = tokio::join!(holds, waits);
+    assert_eq!(held, "woke");
+    assert!(matches!(failure, Failure::Unavailable(_)), "{failure}");
+    assert_eq!(other.hits(Limit::Instances), 1);
+    assert_eq!(other.say("count", &[]).await, "1", "the one that was idle went");
+}
