@@ -63,22 +63,36 @@ pub struct Recovery {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub cpu_per_call: Duration,
+    pub cpu_ms_per_second: u32,
     pub wall_per_call: Duration,
     pub memory_bytes: usize,
     pub instances: usize,
     pub connections: usize,
+    pub sockets: usize,
+    pub events_per_second: u64,
+    pub bytes_per_second: u64,
+    pub app_events_per_second: u64,
+    pub app_bytes_per_second: u64,
+    pub app_bytes_out_per_second: u64,
     pub events_queued: usize,
     pub rooms_per_socket: usize,
     pub queue_bytes: usize,
     pub effects_per_call: usize,
     pub effect_bytes_per_call: usize,
+    pub fan_out_per_call: usize,
     pub reads_per_call: usize,
     pub kv_writes_per_call: usize,
     pub kv_value_bytes: usize,
+    pub kv_bytes: u64,
+    pub kv_keys: u64,
     pub host_bytes_per_call: usize,
     pub log_lines_per_call: usize,
+    pub log_lines_per_second: u32,
     pub http_requests_per_call: usize,
+    pub http_requests_per_second: u32,
     pub timers: usize,
+    pub component_bytes: usize,
+    pub compile: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,28 +193,46 @@ impl Limits {
     fn assemble(values: &Values) -> Self {
         Self {
             cpu_per_call: millis(values, "limits.cpu_ms_per_call"),
+            cpu_ms_per_second: rate(values, "limits.cpu_ms_per_second"),
             wall_per_call: millis(values, "limits.wall_ms_per_call"),
             memory_bytes: size(values, "limits.memory_bytes"),
             instances: size(values, "limits.instances"),
             connections: size(values, "limits.connections"),
+            sockets: size(values, "limits.sockets"),
+            events_per_second: values.integer("limits.events_per_second"),
+            bytes_per_second: values.integer("limits.bytes_per_second"),
+            app_events_per_second: values.integer("limits.app_events_per_second"),
+            app_bytes_per_second: values.integer("limits.app_bytes_per_second"),
+            app_bytes_out_per_second: values.integer("limits.app_bytes_out_per_second"),
             events_queued: size(values, "limits.events_queued"),
             rooms_per_socket: size(values, "limits.rooms_per_socket"),
             queue_bytes: size(values, "limits.queue_bytes"),
             effects_per_call: size(values, "limits.effects_per_call"),
             effect_bytes_per_call: size(values, "limits.effect_bytes_per_call"),
+            fan_out_per_call: size(values, "limits.fan_out_per_call"),
             reads_per_call: size(values, "limits.reads_per_call"),
             kv_writes_per_call: size(values, "limits.kv_writes_per_call"),
             kv_value_bytes: size(values, "limits.kv_value_bytes"),
+            kv_bytes: values.integer("limits.kv_bytes"),
+            kv_keys: values.integer("limits.kv_keys"),
             host_bytes_per_call: size(values, "limits.host_bytes_per_call"),
             log_lines_per_call: size(values, "limits.log_lines_per_call"),
+            log_lines_per_second: rate(values, "limits.log_lines_per_second"),
             http_requests_per_call: size(values, "limits.http_requests_per_call"),
+            http_requests_per_second: rate(values, "limits.http_requests_per_second"),
             timers: size(values, "limits.timers"),
+            component_bytes: size(values, "limits.component_bytes"),
+            compile: millis(values, "limits.compile_ms"),
         }
     }
 }
 
 pub(crate) fn millis(values: &Values, path: &'static str) -> Duration {
     Duration::from_millis(values.integer(path))
+}
+
+fn rate(values: &Values, path: &'static str) -> u32 {
+    u32::try_from(values.integer(path)).unwrap_or(u32::MAX)
 }
 
 fn size(values: &Values, path: &'static str) -> usize {

@@ -170,7 +170,7 @@ GREETING = 1
 #[test]
 fn unknown_keys_are_errors_that_know_better() {
     check(
-        "nmae = \"chat\"\nping_interval_ms = 5\n[engine]\nping_intervall_ms = 1\ncolour = 1\n[limit]\n[limits]\nname = \"x\"\nevents_per_second = 5\n",
+        "nmae = \"chat\"\nping_interval_ms = 5\n[engine]\nping_intervall_ms = 1\ncolour = 1\n[limit]\n[limits]\nname = \"x\"\nkilometres = 5\n",
         &expect![[r#"
             wakeline.toml:1:1: nmae: there is no such key
                |
@@ -208,7 +208,7 @@ fn unknown_keys_are_errors_that_know_better() {
                | ^^^^
                = help: `name` stands above all sections
 
-            wakeline.toml:9:1: limits.events_per_second: there is no such key
+            wakeline.toml:9:1: limits.kilometres: there is no such key
                |
              9 | events_per_second = 5
                | ^^^^^^^^^^^^^^^^^

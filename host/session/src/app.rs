@@ -25,6 +25,8 @@ pub struct AppEntry {
     pub name: Arc<str>,
     pub settings: Arc<AppSettings>,
     pub code: Rc<dyn App>,
+    /// The app's on this node, whatever its settings.
+    pub quota: Arc<Quota>,
 }
 
 /// What a session needs of an app's manifest.
@@ -49,8 +51,6 @@ pub struct AppSettings {
     /// Sessions of this app on this node.
     pub sessions_max: usize,
     pub rates: Rates,
-    /// The app's on this node, whatever its settings.
-    pub quota: Arc<Quota>,
 }
 
 impl AppSettings {

@@ -1,5 +1,5 @@
 //! Joining a namespace: recovery if the client claims one, else the handler's word.
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 use futures_util::StreamExt;
 use router::{Call, CallKind, DisconnectReason, Effect, Failure, Limit, Position};
@@ -40,7 +40,7 @@ impl Hub {
                 // A raw session's socket is there from its opening; its app has not heard of it.
                 if let Some(key) = state.socket_of(session, &namespace) {
                     state.unlink(key);
-                    state.sockets.remove(key);
+                    state.remove_socket(key);
                 }
             });
             return self.send_away(session, &error);
@@ -151,7 +151,7 @@ impl Hub {
         self.with(|state, _| {
             if let Some(key) = state.socket_of(session, namespace) {
                 state.unlink(key);
-                state.sockets.remove(key);
+                state.remove_socket(key);
             }
         });
         self.refuse(session, namespace, failure);
@@ -302,11 +302,11 @@ fn begin_connect(
         None => create_socket(state, session, namespace)?,
     };
     let socket = state.sockets.get(key)?;
-    let settings = Arc::clone(&socket.app.settings);
+    let app = Rc::clone(&socket.app);
     let here = state.lines.get(&socket.app.name).map_or(0, |line| line.sockets);
     // Each core takes its share, as of connections.
-    if here > settings.rates.sockets_max.div_ceil(cores) {
-        settings.quota.hits().bump(Limit::Sockets);
+    if here > app.settings.rates.sockets_max.div_ceil(cores) {
+        app.quota.hits().bump(Limit::Sockets);
         state.unlink(key);
         state.remove_socket(key);
         return Some((key, None));

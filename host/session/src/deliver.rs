@@ -294,7 +294,7 @@ impl State {
         }
         let rooms_max = socket.app.settings.rooms_per_socket_max;
         if socket.stays.rooms().count() >= rooms_max {
-            socket.app.settings.quota.hits().bump(Limit::RoomsPerSocket);
+            socket.app.quota.hits().bump(Limit::RoomsPerSocket);
             tracing::warn!(app = %socket.app.name, rooms_max, "a socket is in as many rooms as the app allows: join ignored");
             return;
         }

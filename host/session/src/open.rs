@@ -24,7 +24,7 @@ impl Hub {
             // Each core takes its share, so that no counter is shared.
             let share = app.settings.sessions_max.div_ceil(self.0.shards.count());
             if here >= share {
-                app.settings.quota.hits().bump(Limit::Connections);
+                app.quota.hits().bump(Limit::Connections);
                 return Err(Refusal::Unavailable);
             }
             if state.draining {
@@ -95,7 +95,7 @@ impl Hub {
         line.stats.opened += 1;
         line.sessions += 1;
         line.sent
-            .follow(&settings.quota, settings.rates.app_bytes_out_per_second);
+            .follow(&app.quota, settings.rates.app_bytes_out_per_second);
         let key = state.sessions.insert(Session {
             sid: sid.clone(),
             app,

@@ -52,6 +52,8 @@ pub struct Quota {
     hits: Arc<Hits>,
     /// Bytes sent to clients.
     out: Mutex<Bucket>,
+    /// Emits of backends.
+    emits: Mutex<Bucket>,
 }
 
 impl Quota {
@@ -59,11 +61,25 @@ impl Quota {
         Self {
             hits,
             out: Mutex::default(),
+            emits: Mutex::default(),
         }
     }
 
     pub fn hits(&self) -> &Hits {
         &self.hits
+    }
+
+    /// Whether a backend may emit now; `Err` names what the app has used up.
+    pub fn admit_emit(&self, rates: &Rates, now: Instant) -> Result<(), Limit> {
+        let limit = if !self.out_wait(now).is_zero() {
+            Limit::AppBytesOutPerSecond
+        } else if !self.emits.lock().try_take(1, rates.app_events_per_second, now) {
+            Limit::AppEventsPerSecond
+        } else {
+            return Ok(());
+        };
+        self.hits.bump(limit);
+        Err(limit)
     }
 
     fn out_wait(&self, now: Instant) -> Duration {
@@ -207,7 +223,7 @@ impl State {
         if !known {
             session.waiting.push(cx.waker().clone());
             if held.is_none() {
-                settings.quota.hits.bump(limit);
+                session.app.quota.hits.bump(limit);
             }
         }
         if !behind && held.is_none() {

@@ -324,7 +324,7 @@ impl State {
             outbox.push(crate::Outgoing::Close(None));
         }
         if reason == CloseReason::Overflow {
-            session.app.settings.quota.hits().bump(Limit::QueueBytes);
+            session.app.quota.hits().bump(Limit::QueueBytes);
         }
         tracing::debug!(app = %session.app.name, ?reason, "session ended");
         for socket in session.sockets {

@@ -49,7 +49,6 @@ pub fn settings() -> AppSettings {
         events_queued_max: 64,
         sessions_max: 100_000,
         rates: session::Rates::default(),
-        quota: Arc::default(),
     }
 }
 

@@ -74,6 +74,7 @@ impl Rig {
                 calls: calls.clone(),
                 goodbye: goodbye.clone(),
             }),
+            quota: Arc::default(),
         });
         let (shards, inboxes) = Shards::new(cores, nodes);
         let hubs = (0..)

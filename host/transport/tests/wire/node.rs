@@ -162,9 +162,9 @@ fn entry(setup: &Setup) -> AppEntry {
             events_queued_max: 100,
             sessions_max: setup.sessions_max,
             rates: session::Rates::default(),
-            quota: Arc::default(),
         }),
         code: Rc::new(Chat),
+        quota: Arc::default(),
     }
 }
 

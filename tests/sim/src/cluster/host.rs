@@ -212,6 +212,7 @@ async fn serve(
         name: APP.into(),
         settings: plan.settings,
         code: Rc::new(code),
+        quota: Arc::default(),
     });
     for hub in &hubs {
         let (hub, entry) = (hub.clone(), entry.clone());
