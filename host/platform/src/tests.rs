@@ -70,22 +70,36 @@ fn empty_is_valid() {
                 auth: None,
                 limits: Limits {
                     cpu_per_call: 50ms,
+                    cpu_ms_per_second: 1000,
                     wall_per_call: 10s,
                     memory_bytes: 67108864,
                     instances: 64,
                     connections: 10000,
+                    sockets: 100000,
+                    events_per_second: 1000,
+                    bytes_per_second: 4194304,
+                    app_events_per_second: 100000,
+                    app_bytes_per_second: 67108864,
+                    app_bytes_out_per_second: 134217728,
                     events_queued: 256,
                     rooms_per_socket: 1000,
                     queue_bytes: 1048576,
                     effects_per_call: 1000,
                     effect_bytes_per_call: 8388608,
+                    fan_out_per_call: 100000,
                     reads_per_call: 1000,
                     kv_writes_per_call: 500,
                     kv_value_bytes: 65536,
+                    kv_bytes: 268435456,
+                    kv_keys: 100000,
                     host_bytes_per_call: 33554432,
                     log_lines_per_call: 100,
+                    log_lines_per_second: 1000,
                     http_requests_per_call: 10,
+                    http_requests_per_second: 50,
                     timers: 1000,
+                    component_bytes: 67108864,
+                    compile: 120s,
                 },
                 http: Http {
                     allow: [],
@@ -210,9 +224,9 @@ fn unknown_keys_are_errors_that_know_better() {
 
             wakeline.toml:9:1: limits.kilometres: there is no such key
                |
-             9 | events_per_second = 5
-               | ^^^^^^^^^^^^^^^^^
-               = help: [limits] has: cpu_ms_per_call, wall_ms_per_call, memory_bytes, instances, connections, events_queued, rooms_per_socket, queue_bytes, effects_per_call, effect_bytes_per_call, reads_per_call, kv_writes_per_call, kv_value_bytes, host_bytes_per_call, log_lines_per_call, http_requests_per_call, timers
+             9 | kilometres = 5
+               | ^^^^^^^^^^
+               = help: [limits] has: cpu_ms_per_call, cpu_ms_per_second, wall_ms_per_call, memory_bytes, instances, connections, sockets, events_per_second, bytes_per_second, app_events_per_second, app_bytes_per_second, app_bytes_out_per_second, events_queued, rooms_per_socket, queue_bytes, effects_per_call, effect_bytes_per_call, fan_out_per_call, reads_per_call, kv_writes_per_call, kv_value_bytes, kv_bytes, kv_keys, host_bytes_per_call, log_lines_per_call, log_lines_per_second, http_requests_per_call, http_requests_per_second, timers, component_bytes, compile_ms
         "#]],
     );
 }

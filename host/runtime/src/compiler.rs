@@ -25,9 +25,9 @@ pub struct CompileLimits {
 /// Why a component cannot be run. The app is at fault unless said otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
-    #[error("component is {bytes} bytes; at most {bytes_max} are compiled")]
+    #[error("component_bytes = {bytes_max}: the component is {bytes} bytes")]
     TooBig { bytes: usize, bytes_max: usize },
-    #[error("compiling took longer than {0:?}")]
+    #[error("compile_ms = {}: compiling took longer", .0.as_millis())]
     TimedOut(Duration),
     #[error("this is a core module, not a component: build with --target wasm32-wasip2")]
     CoreModule,

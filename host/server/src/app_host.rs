@@ -11,7 +11,9 @@ use crate::{
     apps::{Tenant, Version},
     code::merged,
     logs::{Origin, Said},
+    quota,
     store::Store,
+    translate,
 };
 
 /// What the app's code reaches outside of itself.
@@ -43,12 +45,27 @@ impl Host for AppHost {
         Box::pin(async move {
             let tenant = &self.tenant;
             let timers_max = self.version.manifest.limits.timers;
-            let changes = Store::kv_changes(commit.kv)?;
-            tenant
-                .timers
-                .commit(&tenant.store, changes, commit.timers, timers_max)
+            let most = translate::most_kept(&self.version.manifest);
+            let is_cluster = self.shards.nodes().is_cluster();
+            let store = |writes| async {
+                let changes = Store::kv_changes(writes)?;
+                let timers = commit.timers.clone();
+                if changes.is_empty() && timers.is_empty() {
+                    return Ok(());
+                }
+                tenant
+                    .timers
+                    .commit(&tenant.store, changes, timers, timers_max)
+                    .await
+            };
+            let kept = &tenant.quotas.kept;
+            kept.commit(&tenant.store, commit.kv, most, is_cluster, store)
                 .await
         })
+    }
+
+    fn reach(&self, target: &Target) -> usize {
+        quota::reach(&self.tenant.name, target)
     }
 
     fn fetch_sockets(&self, target: Target, cursor: Option<String>) -> BoxFuture<'_, Result<Page, String>> {

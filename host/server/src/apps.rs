@@ -10,7 +10,7 @@ use std::{
 
 use parking_lot::RwLock;
 use platform::{AppDir, Ceilings, Live, Manifest};
-use runtime::{CompileLimits, Component, Digest};
+use runtime::{Component, Digest};
 use session::AppSettings;
 use transport::{Origins, WebSettings};
 
@@ -18,6 +18,7 @@ use crate::{
     ConfigError,
     auth::Guard,
     logs::Logs,
+    quota::Quotas,
     shelf::{Origin, Shelf, Wanted},
     store::Store,
     timers::Timers,
@@ -86,6 +87,7 @@ pub(crate) struct Tenant {
     pub(crate) logs: Arc<Logs>,
     pub(crate) store: Store,
     pub(crate) timers: Arc<Timers>,
+    pub(crate) quotas: Quotas,
     /// The app's secrets; `None` until they were read. Held only to clone.
     secrets: RwLock<Option<Arc<BTreeMap<String, String>>>>,
     /// Replaced by a deploy. Held only to clone.
@@ -129,6 +131,7 @@ impl Tenant {
             name: running.stable.manifest.name.as_str().into(),
             logs,
             timers,
+            quotas: Quotas::default(),
             store,
             secrets: RwLock::default(),
             live: RwLock::new(Arc::new(running)),
@@ -257,7 +260,7 @@ impl Version {
         Wanted {
             digest: self.digest,
             origin: &self.origin,
-            limits: COMPILE_LIMITS,
+            limits: translate::compile_limits(&self.manifest),
             keep: self.keep(),
         }
     }
@@ -278,15 +281,12 @@ async fn compile(app: &AppDir, shelf: &Shelf) -> Result<Component, BuildError> {
         path: path.clone(),
         source,
     })?;
-    let compiled = shelf.compile(bytes.into(), COMPILE_LIMITS).await;
+    let compiled = shelf
+        .compile(bytes.into(), translate::compile_limits(&app.manifest))
+        .await;
     compiled.map_err(|error| BuildError::Component {
         app: name(),
         path,
         reason: error.to_string(),
     })
 }
-
-pub(crate) const COMPILE_LIMITS: CompileLimits = CompileLimits {
-    wasm_bytes_max: 64 * 1024 * 1024,
-    time_max: Duration::from_secs(120),
-};

@@ -7,7 +7,7 @@ use platform::Manifest;
 use router::{Failure, Target};
 use runtime::{Commit, CommitError, CompileError, Digest, Host, LineOf, LogLevel, Page};
 
-use crate::{Handle, apps::COMPILE_LIMITS, translate};
+use crate::{Handle, translate};
 
 /// Why a component is not taken. Its author is at fault, unless said otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,10 @@ impl Handle {
         wasm: Bytes,
         manifest: &Manifest,
     ) -> Result<Digest, DeployError> {
-        let compiled = self.shelf().compile(wasm, COMPILE_LIMITS).await;
+        let compiled = self
+            .shelf()
+            .compile(wasm, translate::compile_limits(manifest))
+            .await;
         let component = compiled.map_err(|error| match error {
             CompileError::Busy | CompileError::Broken(_) => DeployError::Unavailable(error.to_string()),
             error => DeployError::Compile(error),

@@ -20,6 +20,7 @@ use crate::{
     logs::{Origin, Said},
     metrics::{self, Calls, Kind},
     migrate,
+    quota,
     secrets::Secrets,
     shelf::{Shelf, ShelfError},
     traces,
@@ -33,6 +34,8 @@ pub(crate) struct Code(Rc<Inner>);
 pub(crate) struct CodeGrounds {
     pub(crate) shards: Shards,
     pub(crate) shelf: Arc<Shelf>,
+    /// Of all apps on one core.
+    pub(crate) instances_max: usize,
     pub(crate) secrets: Secrets,
     pub(crate) keys: Arc<KeyCache>,
     pub(crate) alarms: mpsc::UnboundedSender<Alarm>,
@@ -130,6 +133,11 @@ impl Code {
         self.0.calls.borrow().clone()
     }
 
+    /// What its clients have used.
+    pub(crate) fn quota(&self) -> Arc<session::Quota> {
+        Arc::clone(&self.0.tenant.quotas.clients)
+    }
+
     /// When a call began last.
     pub(crate) fn used(&self) -> Instant {
         self.0.used.get()
@@ -176,7 +184,12 @@ impl Runner {
         let limits = version.limits.clone();
         Self {
             version: Arc::clone(version),
-            worker: Rc::new(Worker::new(source, host as Arc<dyn Host>, limits)),
+            worker: Rc::new(quota::worker(
+                source,
+                host as Arc<dyn Host>,
+                limits,
+                &tenant.quotas,
+            )),
         }
     }
 }
@@ -270,7 +283,10 @@ impl Source for FromShelf {
             self.grounds.secrets.bring(&self.tenant).await?;
             let found = self.grounds.shelf.get(&self.version.wanted()).await;
             found.map_err(|error| match error {
-                ShelfError::Compile(error) => Failure::Trapped(error.to_string()),
+                ShelfError::Compile(error) => {
+                    self.tenant.quotas.hits().bump_named(&error.to_string());
+                    Failure::Trapped(error.to_string())
+                }
                 error => Failure::Unavailable(error.to_string()),
             })
         })

@@ -16,6 +16,7 @@ use crate::{
     code::{Code, CodeGrounds},
     metrics::Calls,
     push::Push,
+    quota,
     tenants::Tenants,
     timers::Due,
 };
@@ -80,12 +81,14 @@ impl Core {
     }
 
     async fn serve(mut self, ready: oneshot::Sender<()>) -> std::io::Result<()> {
+        let instances_max = self.grounds.instances_max;
         let registry = Rc::new(Registry {
             tenants: self.tenants,
             grounds: self.grounds,
             locals: RefCell::default(),
         });
         let hub = Hub::start(self.shard, self.shards, self.inbox, self.backplane);
+        let _core = quota::begin_core(hub.clone(), instances_max);
         let peering = self.peering;
         let site = || Site {
             hub: hub.clone(),
@@ -312,6 +315,7 @@ impl Local {
             name: version.manifest.name.as_str().into(),
             settings: code.settings(version),
             code: Rc::clone(&code) as Rc<dyn session::App>,
+            quota: code.quota(),
         };
         Self {
             entry: Rc::new(entry),

@@ -23,6 +23,7 @@ mod metrics;
 mod migrate;
 mod numbers;
 mod push;
+mod quota;
 mod restore;
 mod rooms;
 mod secrets;

@@ -5,7 +5,7 @@ use std::{fmt::Write, time::Duration};
 use router::{CallKind, Failure};
 use session::AppStats;
 
-use crate::core::CoreStats;
+use crate::{core::CoreStats, quota::Quotas};
 
 /// Calls of one app on one core. Plain numbers: each core counts its own, and they are summed when asked for.
 #[derive(Clone, Debug, Default)]
@@ -128,6 +128,19 @@ pub(crate) struct AppNumbers {
 }
 
 impl AppNumbers {
+    /// With how often the app hit which limit.
+    pub(crate) fn with_hits(mut self, quotas: &Quotas) -> Self {
+        let hits = quotas.hits().all().filter(|(_, count)| *count > 0);
+        self.numbers
+            .extend(hits.map(|(limit, count)| ("app_limit_hits_total", Some(("limit", limit)), count)));
+        if let Some(held) = quotas.kept.held() {
+            let count = |count: i64| u64::try_from(count).unwrap_or(0);
+            self.numbers.push(("kv_keys", None, count(held.keys)));
+            self.numbers.push(("kv_bytes", None, count(held.bytes)));
+        }
+        self
+    }
+
     pub(crate) fn sum<'a>(
         sessions: &AppStats,
         cores: impl Iterator<Item = &'a CoreStats>,
@@ -221,6 +234,21 @@ const FAMILIES: &[(&str, &str, &str)] = &[
     ("instances", "gauge", "Instances of the handler that live."),
     ("wakes_total", "counter", "Calls by what they had to wake."),
     ("timers", "gauge", "Timers that wait."),
+    (
+        "app_limit_hits_total",
+        "counter",
+        "How often something of an app was refused, ended or held back at a limit of its manifest.",
+    ),
+    (
+        "kv_keys",
+        "gauge",
+        "Keys in the app's key-value store, where this node has counted them.",
+    ),
+    (
+        "kv_bytes",
+        "gauge",
+        "Bytes in the app's key-value store, where this node has counted them.",
+    ),
     (
         "log_head",
         "gauge",

@@ -24,7 +24,7 @@ impl Handle {
             let of_app = by_app.get(&tenant.name).into_iter().flatten();
             all.push((
                 tenant.name.to_string(),
-                AppNumbers::sum(&sessions, of_app, tenant.timers.len()),
+                AppNumbers::sum(&sessions, of_app, tenant.timers.len()).with_hits(&tenant.quotas),
             ));
         }
         all

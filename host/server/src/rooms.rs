@@ -26,12 +26,20 @@ const SLOW_PEER: Duration = Duration::from_secs(30);
 
 /// The engine, with its cache of compiled code in the data folder.
 pub(crate) fn engine(config: &Config) -> Result<Engine, BuildError> {
-    let instances = if config.app_at_root {
+    start_engine(instances_max(config), config.data.as_deref(), config.cores.get())
+}
+
+/// Each core's part of the instances that may live at once: what the engine holds is never short, and nothing is shared.
+pub(crate) fn instances_per_core(config: &Config) -> usize {
+    (instances_max(config) as usize / config.cores.get()).max(1)
+}
+
+fn instances_max(config: &Config) -> u32 {
+    if config.app_at_root {
         INSTANCES_MAX_DEV
     } else {
         INSTANCES_MAX
-    };
-    start_engine(instances, config.data.as_deref(), config.cores.get())
+    }
 }
 
 /// A shelf that compiles and checks, and keeps nothing.

@@ -96,6 +96,7 @@ impl Server {
         let grounds = CodeGrounds {
             shards: shards.clone(),
             shelf: Arc::clone(&tenants.shelf),
+            instances_max: rooms::instances_per_core(config),
             secrets: secrets.clone(),
             keys: Arc::new(KeyCache::new(Arc::new(HttpFetch::new()))),
             alarms,

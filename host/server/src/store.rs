@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use backplane::{Answer, Backplane, Change};
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use runtime::{CommitError, KvWrite};
 
-use crate::timers::Changed;
+use crate::{quota::Amount, timers::Changed};
 
 /// Apps that have had timers are this bucket's keys.
 pub(crate) const TIMED_BUCKET: &str = "timed";
@@ -28,6 +29,10 @@ const PAGE: usize = 1_000;
 const KEY_BYTES_MAX: usize = 400;
 const BUCKET_BYTES_MAX: usize = 100;
 const NUL: char = '\0';
+/// Values read at once when all are counted.
+const READS_AT_ONCE: usize = 64;
+/// Of a key of the store, what is neither its bucket's name nor the guest's: a letter and two separators.
+const KEY_FRAME_BYTES: usize = 3;
 
 impl Store {
     pub(crate) fn new(backplane: Arc<dyn Backplane>, app: &str) -> Self {
@@ -68,6 +73,34 @@ impl Store {
             .into_iter()
             .filter_map(|key| key.strip_prefix(&prefix).map(str::to_owned))
             .collect())
+    }
+
+    /// Counts all that the app keeps: reads every value.
+    pub(crate) async fn kv_usage(&self) -> Result<Amount, backplane::Error> {
+        let prefix = format!("k{NUL}");
+        let mut held = Amount::default();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self
+                .backplane
+                .keys(&self.bucket, &prefix, after.as_deref(), PAGE)
+                .await?;
+            let values = futures_util::stream::iter(page.clone()).map(|key| async move {
+                let value = self.backplane.get(&self.bucket, &key).await?;
+                Ok::<_, backplane::Error>(value.map(|value| key.len() - KEY_FRAME_BYTES + value.bytes.len()))
+            });
+            let mut values = values.buffer_unordered(READS_AT_ONCE);
+            while let Some(size) = values.next().await {
+                if let Some(size) = size? {
+                    held.keys += 1;
+                    held.bytes += i64::try_from(size).unwrap_or(i64::MAX);
+                }
+            }
+            if page.len() < PAGE {
+                return Ok(held);
+            }
+            after = page.into_iter().next_back();
+        }
     }
 
     /// What a call wrote, which the runtime has held to the app's limits.

@@ -13,6 +13,7 @@ use std::{
 use backplane::Condition;
 use bytes::{BufMut, Bytes, BytesMut};
 use parking_lot::Mutex;
+use router::Limit;
 use runtime::{CommitError, TimerChange};
 use tokio::{
     sync::{Notify, mpsc},
@@ -184,9 +185,7 @@ impl Timers {
             .filter(|change| matches!(change, TimerChange::Cancel { name } if known(name)))
             .count();
         if added > 0 && queue.by_name.len() + added > timers_max + removed {
-            return Err(CommitError::Failed(format!(
-                "limits.timers is {timers_max}, and as many wait"
-            )));
+            return Err(CommitError::Limit(Limit::Timers.describe(timers_max)));
         }
         Ok(())
     }

@@ -58,7 +58,7 @@ impl State {
             let limit = Limit::LogLinesPerSecond.describe(per_second);
             let text = format!("{dropped} lines of the app were dropped ({limit})");
             self.host
-                .log(LogLevel::Warn, "wakeline", &text, LineOf::default());
+                .log(LogLevel::Warn, "wakeline", &text, LineOf { socket: None, trace: None });
         }
         self.host.log(
             level,

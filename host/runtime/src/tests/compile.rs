@@ -39,7 +39,7 @@ async fn first_mistakes_are_named() {
         "this is not WebAssembly: it does not begin with \\0asm"
     );
     let said = refused(vec![0; 100_001]).await;
-    assert_eq!(said, "component is 100001 bytes; at most 100000 are compiled");
+    assert_eq!(said, "component_bytes = 100000: the component is 100001 bytes");
     let said = refused(text("(component)")).await;
     assert_eq!(
         said,

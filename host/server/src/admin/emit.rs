@@ -31,6 +31,19 @@ pub(super) async fn emit(handle: &Handle, asked: Asked<'_>) -> Outcome {
 /// Appends what the body says to the app's log. What is answered then is JSON for whoever asked.
 async fn accept(handle: &Handle, tenant: &Tenant, body: &[u8]) -> Result<Value, Refused> {
     let (delivery, key) = parse(body, tenant).map_err(Refused::invalid)?;
+    let rates = tenant.version().settings.rates;
+    let admitted = tenant
+        .quotas
+        .clients
+        .admit_emit(&rates, std::time::Instant::now());
+    admitted.map_err(|limit| Refused {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        code: "rate_limited",
+        message: format!(
+            "the app has used up its {} for now; send it again later",
+            limit.name()
+        ),
+    })?;
     let appended = handle
         .backplane()
         .append(&tenant.name, vec![Arc::new(delivery)], key);
