@@ -224,7 +224,7 @@ pub(crate) const KEYS: &[Key] = &[
     number("limits.kv_value_bytes", (1, 500_000), "65536", "bytes",
         "Largest value in the key-value store; a call that writes a larger one fails."),
     number("limits.kv_bytes", (0, 1_048_576 * MIB), "268435456", "bytes",
-        "Bytes of all keys and values in the key-value store; a call whose writes would exceed it fails and stores nothing. Deleting is always allowed. With several nodes, others' writes are taken into account within a minute."),
+        "Bytes of all keys and values in the key-value store; a call whose writes would exceed it fails and stores nothing. Deleting is always allowed. With several nodes, others' writes are taken into account within ten minutes."),
     number("limits.kv_keys", (0, 100_000_000), "100000", "keys",
         "Keys in the key-value store, as for `kv_bytes`."),
     number("limits.host_bytes_per_call", (1024, 1024 * MIB), "33554432", "bytes",

@@ -80,16 +80,28 @@ impl Seat {
     /// Before a call begins: waits while the app has used up its share of processors, then, if the core is busy, for
     /// its turn.
     pub(crate) async fn enter(self: &Arc<Self>) {
-        self.wait_for_cpu().await;
-        if !self.turns.goes_at_once(self) {
+        loop {
+            self.wait_for_cpu().await;
+            if self.turns.goes_at_once(self) {
+                return;
+            }
             self.turns.wait(self).await;
+            // Others of the app may have used up what there was meanwhile: a thousand calls do not go where one may.
+            if !self.is_starved() {
+                return;
+            }
         }
     }
 
     /// A call has had its slice of the core: others first.
     pub(crate) async fn after_slice(self: Arc<Self>) {
-        self.wait_for_cpu().await;
-        self.turns.wait(&self).await;
+        loop {
+            self.wait_for_cpu().await;
+            self.turns.wait(&self).await;
+            if !self.is_starved() {
+                return;
+            }
+        }
     }
 
     /// A call held the core for so long, at an allowance of `ms_per_second` on the node.

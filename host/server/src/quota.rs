@@ -3,7 +3,7 @@ mod usage;
 
 use std::{cell::RefCell, sync::Arc};
 
-use router::{Hits, Limit, Target};
+use router::{Hits, Target};
 use runtime::{Fair, Worker};
 use session::Hub;
 
@@ -36,10 +36,6 @@ impl Quotas {
     /// How often each limit was hit.
     pub(crate) fn hits(&self) -> &Hits {
         &self.hits
-    }
-
-    pub(crate) fn hit(&self, limit: Limit) {
-        self.hits.bump(limit);
     }
 }
 

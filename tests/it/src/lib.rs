@@ -16,6 +16,8 @@ mod command_line;
 #[cfg(test)]
 mod js;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod neighbours;
 #[cfg(test)]
 mod plain_websocket;

@@ -11,8 +11,8 @@ use tokio::sync::RwLock;
 use crate::store::Store;
 
 /// How many keys and bytes an app's key-value store holds: counted at the first write since the process began, kept up
-/// to date with each write of this node, and, where there are other nodes, counted anew once a minute while there are
-/// writes. So it is exact on one node and up to a minute old on several; nothing of it is stored, and nothing can be
+/// to date with each write of this node, and, where there are other nodes, counted anew every ten minutes while there are
+/// writes. So it is exact on one node and up to ten minutes old on several; nothing of it is stored, and nothing can be
 /// wrong for longer.
 #[derive(Clone, Default)]
 pub(crate) struct Usage(Arc<Inner>);
@@ -46,7 +46,7 @@ pub(crate) struct Most {
 }
 
 /// With several nodes a count is this old at most when somebody writes.
-const RECOUNT: Duration = Duration::from_secs(60);
+const RECOUNT: Duration = Duration::from_mins(10);
 /// Tries of a write whose keys others keep changing.
 const TRIES_MAX: u32 = 8;
 

@@ -27,6 +27,11 @@ impl AppDir {
         Self::new(guest, &component("tests/guests", guest), settings)
     }
 
+    /// The hostile guest under a name of its own.
+    pub(crate) fn hostile(name: &str, settings: &str) -> Self {
+        Self::new(name, &component("tests/guests", "guest-hostile"), settings)
+    }
+
     /// The component of an example under another app's name.
     pub(crate) fn posing(name: &str, example: &str) -> Self {
         Self::new(name, &component("examples", example), "")

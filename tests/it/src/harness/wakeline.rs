@@ -88,6 +88,15 @@ impl Wakeline {
         address.unwrap_or_else(|| panic!("wakeline did not get ready:\n{}", self.output.text()))
     }
 
+    /// Where operators ask: `http://127.0.0.1:PORT`.
+    pub(crate) fn admin(&self) -> String {
+        let admin = self.output.wait(READY, |line| {
+            let at = line.split_once("admin on ")?.1;
+            Some(at.split([' ', ',']).next()?.trim_end_matches('/').to_owned())
+        });
+        admin.unwrap_or_else(|| panic!("wakeline said nothing of its admin listener:\n{}", self.output.text()))
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }

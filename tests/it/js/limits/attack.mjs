@@ -1,0 +1,27 @@
+// One attack on one limit, again and again from "go" until "stop"; then says what the attacker was told.
+import { attacks } from "./attacks.mjs";
+
+const name = process.argv[2];
+const attack = attacks[name];
+let over = false;
+const told = new Map();
+const note = (said) => {
+  const text = typeof said === "string" ? said : JSON.stringify(said);
+  told.set(text, (told.get(text) ?? 0) + 1);
+};
+const state = await attack.prepare(`/${name}/socket.io/`, note);
+let attacking;
+async function rage() {
+  while (!over) await attack.turn(state, note);
+}
+process.on("message", async (message) => {
+  if (message === "go") {
+    attacking = rage();
+  } else {
+    over = true;
+    await attacking;
+    const said = [...told.keys()].find((text) => attack.expects.test(text)) ?? [...told.keys()].slice(0, 5).join(" | ");
+    process.send({ ok: attack.expects.test(said), said: said.slice(0, 200) });
+  }
+});
+process.send("ready");
