@@ -5,7 +5,7 @@ use router::Limit;
 use serde_json::json;
 use session::{AppSettings, Protocol, Rates};
 use sim::{Rig, run, settings};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 fn rig(rates: Rates) -> Rig {
     Rig::with(1, AppSettings { rates, ..settings() })
@@ -71,6 +71,10 @@ fn all_connections_of_an_app_share_its_rate() {
         let mut ports: Vec<_> = (0..4)
             .map(|_| rig.hubs[0].open_websocket(rig.request(Protocol::SocketIo)).unwrap())
             .collect();
+        for port in &mut ports {
+            port.receive_text("40".into());
+        }
+        sleep(Duration::from_millis(1)).await;
         let start = Instant::now();
         for _ in 0..75 {
             for port in &mut ports {
@@ -120,7 +124,7 @@ fn no_more_sockets_than_allowed() {
         assert_eq!(rig.app.quota.hits().get(Limit::Sockets), 1);
         // A place is free again when a socket leaves for good.
         first.send("41/admin,");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        sleep(Duration::from_millis(10)).await;
         second.connect("40").await;
     });
 }
