@@ -1,4 +1,4 @@
-//! Measures. `cargo xtask bench idle`, `wake` and `cluster`; each prints what it did, on what machine, and how.
+//! Measures. `cargo xtask bench idle`, `wake`, `density` and `cluster`; each prints what it did, on what machine, and how.
 //!
 //! Figures are sizes, counts and times side by side in one run: machines differ, and drift.
 #![expect(
@@ -7,8 +7,10 @@
     reason = "a bench prints its figures"
 )]
 
+mod admin;
 mod client;
 mod cluster;
+mod density;
 mod host;
 mod idle;
 mod machine;
@@ -30,6 +32,8 @@ enum Scenario {
     Idle(idle::Options),
     /// What waking an app's code costs, by tier: hot, warm, cold.
     Wake(wake::Options),
+    /// Thousands of apps on one host: memory per sleeping app, and the time to wake one by tier.
+    Density(density::Options),
     /// What a delivery costs with 1, 2 and 3 nodes, beside Node's socket.io; how long it takes through another node.
     Cluster(cluster::Options),
 }
@@ -53,6 +57,7 @@ fn measure() -> anyhow::Result<()> {
         match Cli::parse().scenario {
             Scenario::Idle(options) => idle::run(&options).await,
             Scenario::Wake(options) => wake::run(&options).await,
+            Scenario::Density(options) => density::run(&options).await,
             Scenario::Cluster(options) => cluster::run(&options).await,
         }
     })

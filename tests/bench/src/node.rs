@@ -11,9 +11,9 @@ use tokio::{
 pub(crate) struct Node {
     child: Child,
     pub(crate) address: SocketAddr,
-    admin: SocketAddr,
-    token: String,
-    _data: Directory,
+    pub(crate) admin: SocketAddr,
+    pub(crate) token: String,
+    data: Directory,
 }
 
 /// A directory that goes with its owner.
@@ -28,11 +28,33 @@ impl Drop for Directory {
 impl Node {
     /// Serves the app in `app` and waits for the ready line.
     pub(crate) async fn start(app: &Path) -> anyhow::Result<Self> {
+        let data = std::env::temp_dir().join(format!("wakeline-bench-{}", std::process::id()));
+        Self::start_in(Directory(data), Some(app)).await
+    }
+
+    /// A host without apps, whose data folder is gone with it.
+    pub(crate) async fn host(name: &str) -> anyhow::Result<Self> {
+        let data = std::env::temp_dir().join(format!("wakeline-bench-{}-{name}", std::process::id()));
+        Self::start_in(Directory(data), None).await
+    }
+
+    /// Ends it and starts it anew with what it had stored.
+    pub(crate) async fn restart(mut self) -> anyhow::Result<Self> {
+        let pid = self.pid()?.to_string();
+        Command::new("kill").arg(pid).status().await?;
+        self.child.wait().await?;
+        Self::start_in(self.data, None).await
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        &self.data.0
+    }
+
+    async fn start_in(data: Directory, app: Option<&Path>) -> anyhow::Result<Self> {
         let binary = std::env::current_exe()?.with_file_name("wakeline");
-        let data = Directory(std::env::temp_dir().join(format!("wakeline-bench-{}", std::process::id())));
         let mut child = Command::new(&binary)
             .arg("serve")
-            .arg(app)
+            .args(app)
             .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data"])
             .arg(&data.0)
             .stdout(Stdio::piped())
@@ -59,7 +81,7 @@ impl Node {
             address: address.parse()?,
             admin: admin.parse()?,
             token,
-            _data: data,
+            data,
         })
     }
 
@@ -69,6 +91,11 @@ impl Node {
 
     /// A sample of `/metrics` by its name and labels as printed, summed over those that start with it.
     pub(crate) async fn metric(&self, name: &str) -> anyhow::Result<f64> {
+        self.metric_with(name, "").await
+    }
+
+    /// The same, of those that have `label` too.
+    pub(crate) async fn metric_with(&self, name: &str, label: &str) -> anyhow::Result<f64> {
         let mut stream = TcpStream::connect(self.admin).await?;
         let request = format!(
             "GET /metrics HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\nconnection: close\r\n\r\n",
@@ -77,7 +104,9 @@ impl Node {
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
-        let samples = answer.lines().filter(|line| line.starts_with(name));
+        let samples = answer
+            .lines()
+            .filter(|line| line.starts_with(name) && line.contains(label));
         let values = samples.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok());
         let values: Vec<f64> = values.collect();
         if values.is_empty() {

@@ -26,4 +26,6 @@ mod python_socketio;
 #[cfg(test)]
 mod suites;
 #[cfg(test)]
+mod tenants;
+#[cfg(test)]
 mod wire;

@@ -1,7 +1,7 @@
 //! What the examples leave undone, so that tests can ask for it: each event does one thing to sockets.
 use std::time::Duration;
 
-use wakeline_sdk::{kv, prelude::*, timers};
+use wakeline_sdk::{config, kv, prelude::*, timers};
 
 struct Probe;
 
@@ -79,6 +79,17 @@ impl Probe {
     fn whoami(socket: &Socket) -> Result<Value> {
         let state: Value = socket.state()?;
         Ok(json!({ "sid": socket.id(), "rooms": socket.rooms()?, "state": state }))
+    }
+
+    /// Which version answers, by what the manifest of each says, and how many such events this socket has sent. A version
+    /// with a `TRAP` crashes.
+    #[on("version")]
+    fn version(socket: &Socket) -> Result<Value> {
+        assert!(config::get("TRAP")?.is_none(), "this version is broken");
+        let count: u32 = socket.state().unwrap_or_default();
+        socket.set_state(&(count + 1))?;
+        let label = config::get("LABEL")?.unwrap_or_default();
+        Ok(json!([label, count + 1]))
     }
 
     /// Asks the client something and tells it what it answered.

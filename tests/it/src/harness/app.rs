@@ -61,7 +61,7 @@ impl AppDir {
 }
 
 /// Where cargo puts the component of a crate called `name`.
-fn component(workspace: &str, name: &str) -> PathBuf {
+pub(crate) fn component(workspace: &str, name: &str) -> PathBuf {
     let file = format!("{}.wasm", name.replace('-', "_"));
     root()
         .join(workspace)

@@ -1,5 +1,6 @@
 //! What tests drive: the server, the network between, the clients' scripts.
 mod app;
+mod host;
 mod output;
 mod proxy;
 pub(crate) mod report;
@@ -8,7 +9,8 @@ mod wakeline;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use app::AppDir;
+pub(crate) use app::{AppDir, component};
+pub(crate) use host::{Host, Ran, run};
 pub(crate) use output::Output;
 pub(crate) use proxy::FaultProxy;
 pub(crate) use script::Script;
