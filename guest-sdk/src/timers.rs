@@ -46,6 +46,7 @@ pub fn cancel(name: &str) -> Result<()> {
 #[derive(Clone, Debug)]
 pub struct Timer {
     pub(crate) name: String,
+    pub(crate) id: String,
     pub(crate) payload: Vec<u8>,
 }
 
@@ -53,6 +54,12 @@ impl Timer {
     /// The name that it was set with.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Names this setting of the timer: the same if the handler runs again (it runs at least once), another once it was
+    /// set anew.
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
     /// The payload that it was set with.

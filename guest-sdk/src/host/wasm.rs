@@ -77,8 +77,8 @@ impl<H: Handler> acks_handler::Guest for Guest<H> {
 }
 
 impl<H: Handler> timers_handler::Guest for Guest<H> {
-    fn handle_timer(name: String, payload: Vec<u8>) -> Result<(), types::Error> {
-        H::timer(Timer { name, payload }).map_err(Into::into)
+    fn handle_timer(name: String, id: String, payload: Vec<u8>) -> Result<(), types::Error> {
+        H::timer(Timer { name, id, payload }).map_err(Into::into)
     }
 }
 

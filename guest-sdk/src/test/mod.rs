@@ -135,6 +135,7 @@ impl TestApp {
         let (_, payload) = timer.ok_or(Error::NotFound)?;
         let timer = Timer {
             name: name.to_owned(),
+            id: "1".to_owned(),
             payload,
         };
         world::call(&self.world, None, None, || (self.calls.timer)(timer)).map(|_| ())

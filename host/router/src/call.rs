@@ -28,7 +28,12 @@ pub enum CallKind {
     /// The answer to an [`Effect::EmitWithAck`] of an earlier call.
     Ack { token: Arc<str>, outcome: AckOutcome },
     /// A timer that an earlier call set.
-    Timer { name: String, payload: Bytes },
+    Timer {
+        name: String,
+        /// Of this setting of it.
+        id: String,
+        payload: Bytes,
+    },
     /// A backend talks to the app.
     Push { topic: String, payload: Bytes },
     /// Another version of the app has written the socket's state. The effects end with [`Effect::SetState`]; there are

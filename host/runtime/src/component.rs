@@ -4,7 +4,7 @@ use router::Failure;
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::{
     ComponentExportIndex, InstancePre,
-    types::{Component as ComponentType, ComponentItem},
+    types::{Component as ComponentType, ComponentItem, Type},
 };
 
 use crate::{
@@ -59,6 +59,8 @@ const HANDLER: &str = "wakeline:app/handler@0.1.0";
 const ACKS_HANDLER: &str = "wakeline:app/acks-handler@0.1.0";
 const TIMERS_HANDLER: &str = "wakeline:app/timers-handler@0.1.0";
 const PUSH_HANDLER: &str = "wakeline:app/push-handler@0.1.0";
+/// Name, id and payload.
+const TIMER_PARAMETERS: usize = 3;
 const MIGRATION_HANDLER: &str = "wakeline:app/migration-handler@0.1.0";
 
 impl Component {
@@ -213,12 +215,16 @@ fn find_functions(engine: &Engine, code: &wasmtime::component::Component) -> Res
         Some(_) if !takes_socket(code, interface, function) => Err(other_version(function)),
         found => Ok(found),
     };
+    let timer = find(TIMERS_HANDLER, "handle-timer");
+    if timer.is_some() && parameters(code, TIMERS_HANDLER, "handle-timer").len() != TIMER_PARAMETERS {
+        return Err(other_version("handle-timer"));
+    }
     Ok(Functions {
         connect: need_socket("handle-connect")?,
         event: need_socket("handle-event")?,
         disconnect: need_socket("handle-disconnect")?,
         ack: find_socket(ACKS_HANDLER, "handle-ack")?,
-        timer: find(TIMERS_HANDLER, "handle-timer"),
+        timer,
         push: find(PUSH_HANDLER, "handle-push"),
         migrate: find_socket(MIGRATION_HANDLER, "migrate")?,
     })
@@ -227,16 +233,19 @@ fn find_functions(engine: &Engine, code: &wasmtime::component::Component) -> Res
 /// Whether a function's first parameter is a record, as `socket` is. Linking does not look at types: without this, a
 /// component built against another version of the WIT would pass here and trap at its first call.
 fn takes_socket(code: &wasmtime::component::Component, interface: &str, function: &str) -> bool {
-    let Some((_, inside)) = code.get_export(None, interface) else {
-        return false;
-    };
-    let Some((ComponentItem::ComponentFunc(found), _)) = code.get_export(Some(&inside), function) else {
-        return false;
-    };
     matches!(
-        found.params().next(),
-        Some((_, wasmtime::component::Type::Record(_)))
+        parameters(code, interface, function).first(),
+        Some(Type::Record(_))
     )
+}
+
+fn parameters(code: &wasmtime::component::Component, interface: &str, function: &str) -> Vec<Type> {
+    let inside = code.get_export(None, interface);
+    let found = inside.and_then(|(_, inside)| code.get_export(Some(&inside), function));
+    match found {
+        Some((ComponentItem::ComponentFunc(found), _)) => found.params().map(|(_, ty)| ty).collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn other_version(function: &str) -> CompileError {

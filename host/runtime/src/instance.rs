@@ -57,7 +57,7 @@ struct Guest {
     event: Option<Handler<(SocketArg, EventArg, Option<String>), Error>>,
     disconnect: Option<Handler<(SocketArg, ReasonArg), Error>>,
     ack: Option<Handler<(SocketArg, Arc<str>, OutcomeArg), Error>>,
-    timer: Option<Handler<(String, Vec<u8>), Error>>,
+    timer: Option<Handler<(String, String, Vec<u8>), Error>>,
     push: Option<Handler<(String, Vec<u8>), Error>>,
     migrate: Option<TypedFunc<(SocketArg, Vec<u8>, u32), (Result<Vec<u8>, Error>,)>>,
 }
@@ -167,7 +167,9 @@ impl Guest {
     async fn handle(&mut self, socket: Option<SocketArg>, kind: &CallKind) -> Handled {
         let Some(socket) = socket else {
             return match kind {
-                CallKind::Timer { name, payload } => self.timer(name.clone(), payload.to_vec()).await,
+                CallKind::Timer { name, id, payload } => {
+                    self.timer(name.clone(), id.clone(), payload.to_vec()).await
+                }
                 CallKind::Push { topic, payload } => self.push(topic.clone(), payload.to_vec()).await,
                 _ => Ok(Err(Failure::Unavailable(
                     "a call of this kind needs a socket".to_owned(),
@@ -200,7 +202,9 @@ impl Guest {
                 let (result,) = function.call_async(&mut self.store, arguments).await?;
                 Ok(result.map_err(failure::of_error))
             }
-            CallKind::Timer { name, payload } => self.timer(name.clone(), payload.to_vec()).await,
+            CallKind::Timer { name, id, payload } => {
+                self.timer(name.clone(), id.clone(), payload.to_vec()).await
+            }
             CallKind::Push { topic, payload } => self.push(topic.clone(), payload.to_vec()).await,
             CallKind::Migrate { state, from_version } => {
                 self.migrate(socket, state.to_vec(), *from_version).await
@@ -221,12 +225,12 @@ impl Guest {
         Ok(result.map_err(failure::of_refusal))
     }
 
-    async fn timer(&mut self, name: String, payload: Vec<u8>) -> Handled {
+    async fn timer(&mut self, name: String, id: String, payload: Vec<u8>) -> Handled {
         let Some(index) = self.functions.timer else {
             return Ok(Err(missing("timers-handler")));
         };
         let function = self.typed(index, |guest| &mut guest.timer)?;
-        let (result,) = function.call_async(&mut self.store, (name, payload)).await?;
+        let (result,) = function.call_async(&mut self.store, (name, id, payload)).await?;
         Ok(result.map_err(failure::of_error))
     }
 

@@ -340,6 +340,7 @@ async fn fire(hub: &Hub, entry: &Rc<AppEntry>, due: &Due) -> Result<(), Failure>
         .map_err(|error| Failure::Unavailable(error.to_string()))?;
     let kind = CallKind::Timer {
         name: due.name.to_string(),
+        id: due.id(),
         payload: due.payload.clone(),
     };
     let effects = entry

@@ -55,6 +55,13 @@ pub(crate) struct Due {
     revision: u64,
 }
 
+impl Due {
+    /// The same if this setting of the timer fires again.
+    pub(crate) fn id(&self) -> String {
+        self.revision.to_string()
+    }
+}
+
 /// Names may have this many bytes: the backplane takes keys of 512.
 const NAME_BYTES_MAX: usize = 256;
 const PAYLOAD_BYTES_MAX: usize = 16 * 1024;

@@ -32,7 +32,11 @@ impl Issuer {
                     head.push(byte[0]);
                 }
                 let page = shown.lock().clone();
-                let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{page}", page.len());
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{page}",
+                    page.len()
+                );
             }
         });
         Self { url, page }
@@ -99,7 +103,9 @@ fn plain_websockets_show_their_token_in_the_first_request() {
         let url = format!("ws://{}/ws{query}", wakeline.address);
         let mut request = url.into_client_request().unwrap();
         if let Some((name, value)) = header {
-            request.headers_mut().insert(name, HeaderValue::from_str(&value).unwrap());
+            request
+                .headers_mut()
+                .insert(name, HeaderValue::from_str(&value).unwrap());
         }
         let (mut socket, _) = tungstenite::client(request, stream).unwrap();
         socket.send(Message::text("hello")).unwrap();
@@ -109,7 +115,11 @@ fn plain_websockets_show_their_token_in_the_first_request() {
     assert_eq!(dial("", Some(("authorization", format!("Bearer {GOOD}")))), hello);
     assert_eq!(dial(&format!("?token={GOOD}"), None), hello);
     assert_eq!(dial("", Some(("cookie", format!("a=b; jwt={GOOD}")))), hello);
-    for answer in [dial("", None), dial(&format!("?token={OLD}"), None), dial("?token=nonsense", None)] {
+    for answer in [
+        dial("", None),
+        dial(&format!("?token={OLD}"), None),
+        dial("?token=nonsense", None),
+    ] {
         let Message::Close(Some(frame)) = answer else {
             panic!("{answer:?}")
         };

@@ -170,6 +170,7 @@ async fn leaving_answers_and_timers_reach_their_handlers() {
 
     let kind = CallKind::Timer {
         name: "t".into(),
+        id: "7".into(),
         payload: Bytes::from_static(b"p"),
     };
     let effects = app
@@ -181,7 +182,7 @@ async fn leaving_answers_and_timers_reach_their_handlers() {
         })
         .await
         .unwrap();
-    assert_eq!(replies(&effects), "t p");
+    assert_eq!(replies(&effects), "t 7 p");
 }
 
 #[tokio::test]

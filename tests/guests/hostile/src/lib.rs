@@ -135,12 +135,12 @@ impl acks_handler::Guest for Hostile {
 }
 
 impl timers_handler::Guest for Hostile {
-    fn handle_timer(name: String, payload: Vec<u8>) -> Result<(), Error> {
+    fn handle_timer(name: String, id: String, payload: Vec<u8>) -> Result<(), Error> {
         let everyone = Socket {
             id: "everyone".into(),
             namespace: "/".into(),
         };
-        reply(&everyone, &format!("{name} {}", text(&payload)))
+        reply(&everyone, &format!("{name} {id} {}", text(&payload)))
     }
 }
 
