@@ -53,14 +53,7 @@ impl Hub {
         };
         if let Some(claim) = claim.filter(|_| app.settings.recovery.is_some())
             && self
-                .recover(
-                    session,
-                    &app,
-                    &namespace,
-                    &claim,
-                    by_token,
-                    verified.as_ref(),
-                )
+                .recover(session, &app, &namespace, &claim, by_token, verified.as_ref())
                 .await
         {
             return;

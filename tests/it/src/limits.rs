@@ -9,7 +9,10 @@ use crate::harness::{AppDir, Script, Wakeline, binary};
 /// is told.
 const ATTACKED: &[(&str, &str)] = &[
     ("cpu-ms-per-call", "cpu_ms_per_call = 20"),
-    ("cpu-ms-per-second", "cpu_ms_per_second = 20\nwall_ms_per_call = 400"),
+    (
+        "cpu-ms-per-second",
+        "cpu_ms_per_second = 20\nwall_ms_per_call = 400",
+    ),
     ("wall-ms-per-call", "wall_ms_per_call = 50"),
     ("memory-bytes", "memory_bytes = 8388608"),
     ("instances", "instances = 2"),

@@ -57,8 +57,15 @@ impl State {
         if dropped > 0 {
             let limit = Limit::LogLinesPerSecond.describe(per_second);
             let text = format!("{dropped} lines of the app were dropped ({limit})");
-            self.host
-                .log(LogLevel::Warn, "wakeline", &text, LineOf { socket: None, trace: None });
+            self.host.log(
+                LogLevel::Warn,
+                "wakeline",
+                &text,
+                LineOf {
+                    socket: None,
+                    trace: None,
+                },
+            );
         }
         self.host.log(
             level,

@@ -105,7 +105,12 @@ impl Wakeline {
             let at = line.split_once("admin on ")?.1;
             Some(at.split([' ', ',']).next()?.trim_end_matches('/').to_owned())
         });
-        admin.unwrap_or_else(|| panic!("wakeline said nothing of its admin listener:\n{}", self.output.text()))
+        admin.unwrap_or_else(|| {
+            panic!(
+                "wakeline said nothing of its admin listener:\n{}",
+                self.output.text()
+            )
+        })
     }
 
     pub(crate) fn url(&self) -> String {

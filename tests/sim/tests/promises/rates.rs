@@ -56,7 +56,10 @@ fn bytes_are_read_at_their_rate_by_posts_as_well() {
         }
         // 36,000 bytes, of which a second's worth is free.
         let took = start.elapsed();
-        assert!(took > Duration::from_millis(2_500) && took < Duration::from_secs(3), "{took:?}");
+        assert!(
+            took > Duration::from_millis(2_500) && took < Duration::from_secs(3),
+            "{took:?}"
+        );
         assert!(rig.app.quota.hits().get(Limit::BytesPerSecond) > 0);
     });
 }
@@ -69,7 +72,11 @@ fn all_connections_of_an_app_share_its_rate() {
             ..Rates::default()
         });
         let mut ports: Vec<_> = (0..4)
-            .map(|_| rig.hubs[0].open_websocket(rig.request(Protocol::SocketIo)).unwrap())
+            .map(|_| {
+                rig.hubs[0]
+                    .open_websocket(rig.request(Protocol::SocketIo))
+                    .unwrap()
+            })
             .collect();
         for port in &mut ports {
             port.receive_text("40".into());
@@ -82,7 +89,11 @@ fn all_connections_of_an_app_share_its_rate() {
                 port.receive_text("42[\"echo\",1]".into());
             }
         }
-        assert!(start.elapsed() > Duration::from_millis(1_900), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() > Duration::from_millis(1_900),
+            "{:?}",
+            start.elapsed()
+        );
         assert!(rig.app.quota.hits().get(Limit::AppEventsPerSecond) > 0);
     });
 }
@@ -120,7 +131,10 @@ fn no_more_sockets_than_allowed() {
         second.send("40");
         let refused = second.text().await;
         assert!(refused.starts_with("44{"), "{refused}");
-        assert!(refused.contains(r#""data":{"code":"limit","limit":"sockets"}"#), "{refused}");
+        assert!(
+            refused.contains(r#""data":{"code":"limit","limit":"sockets"}"#),
+            "{refused}"
+        );
         assert_eq!(rig.app.quota.hits().get(Limit::Sockets), 1);
         // A place is free again when a socket leaves for good.
         first.send("41/admin,");
