@@ -51,8 +51,8 @@ const INTRODUCTION: &str = "\
 # The manifest, `wakeline.toml`
 
 One file in an app's folder says what the app is and what it may use. Every key has a default: an empty manifest is a
-valid one. A key that is not listed here is an error, so that a typing mistake never passes for a setting. `[auth]` is
-not there yet: a manifest that has it is refused rather than served without it.
+valid one. A key that is not listed here is an error, so that a typing mistake never passes for a setting.
+A deployed app keeps the manifest of each version; a deploy sends it along.
 
 ```toml
 name = \"chat\"
