@@ -26,12 +26,11 @@ pub(crate) struct Options {
 }
 
 /// Short, so that a tier is reached soon.
-const MANIFEST: &str = "[sleep]\nidle_ms = 100\ncode_ms = 300\n";
-/// After this nothing of an app is in memory but its sockets: its instance's time, its code's, and two looks.
-const COLD: Duration = Duration::from_millis(2_500);
-/// After this its instance is gone and its code is not.
-const WARM: Duration = Duration::from_millis(250);
-/// An app that is not called for 60 s leaves its core.
+const MANIFEST: &str = "[sleep]\nidle_ms = 100\ncode_ms = 2000\n";
+/// After this nothing of an app is in memory but its sockets: its code's time, and the pause between two looks.
+const COLD: Duration = Duration::from_millis(3_500);
+/// After this its instance is gone, two looks later, and its code is not.
+const WARM: Duration = Duration::from_millis(900);
 const TOLD_EVERY: usize = 1_000;
 
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
