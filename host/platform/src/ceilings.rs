@@ -5,7 +5,11 @@ use crate::keys::{KEYS, Kind};
 /// What an operator allows any app of a server to ask for: the highest value of keys that are numbers. Where a
 /// manifest is silent, a ceiling below the default takes the default's place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ceilings(BTreeMap<&'static str, u64>);
+pub struct Ceilings {
+    highest: BTreeMap<&'static str, u64>,
+    /// What is above a ceiling is brought down to it rather than refused.
+    holds: bool,
+}
 
 /// No number of the manifest has this name. The operator is at fault.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -26,11 +30,24 @@ impl Ceilings {
         let Some(key) = key else {
             return Err(UnknownCeiling(path.to_owned()));
         };
-        self.0.insert(key.path, max);
+        self.highest.insert(key.path, max);
         Ok(self)
     }
 
+    /// The same for manifests that were taken before: what is above a ceiling now is brought down to it.
+    #[must_use]
+    pub fn holding(&self) -> Self {
+        Self {
+            highest: self.highest.clone(),
+            holds: true,
+        }
+    }
+
     pub(crate) fn get(&self, path: &str) -> Option<u64> {
-        self.0.get(path).copied()
+        self.highest.get(path).copied()
+    }
+
+    pub(crate) fn holds(&self) -> bool {
+        self.holds
     }
 }

@@ -139,9 +139,9 @@ impl Reader<'_> {
             .get_ref()
             .as_integer()
             .and_then(|n| i128::from_str_radix(n.as_str(), n.radix()).ok());
-        let fits = number
-            .and_then(|n| u64::try_from(n).ok())
-            .filter(|n| (min..=highest).contains(n));
+        let number = number.and_then(|n| u64::try_from(n).ok());
+        let held = number.map(|n| if self.ceilings.holds() { n.min(highest) } else { n });
+        let fits = held.filter(|n| (min..=highest).contains(n));
         if fits.is_none() {
             let who = if ceiling.is_some() {
                 ", this server's ceiling"

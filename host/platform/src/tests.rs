@@ -353,6 +353,14 @@ fn ceilings_bound_what_is_asked_and_what_is_not() {
            |                ^^^^^^^
     "#]],
     );
+    // What was taken before the ceiling came down is held to it.
+    let held = Manifest::parse(
+        "[limits]\nmemory_bytes = 4194304\n",
+        "wakeline.toml",
+        "chat",
+        &ceilings.holding(),
+    );
+    assert_eq!(held.unwrap().limits.memory_bytes, 2_097_152);
     let silent = Manifest::parse("", "wakeline.toml", "chat", &ceilings).unwrap();
     assert_eq!(silent.limits.memory_bytes, 2_097_152);
     assert!(Ceilings::none().with("limits.nonsense", 1).is_err());

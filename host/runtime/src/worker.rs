@@ -239,13 +239,11 @@ impl Worker {
             Err(given) => given,
         };
         self.hit(Limit::Instances);
-        match waiting(wall(&self.limits), given).await {
-            Some(Ok(slot)) => Ok(slot),
-            Some(Err(_)) | None => {
-                let text = "this node runs as many instances as it may; try again";
-                Err(Ended::Failed(Failure::Unavailable(text.to_owned())))
-            }
+        if let Some(Ok(slot)) = waiting(wall(&self.limits), given).await {
+            return Ok(slot);
         }
+        let text = "this node runs as many instances as it may; try again";
+        Err(Ended::Failed(Failure::Unavailable(text.to_owned())))
     }
 
     /// How often the app's workers on this node have hit which limit.

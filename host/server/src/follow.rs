@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{StreamExt, stream};
 use runtime::Tier;
 use session::Node;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
     Handle,
@@ -38,6 +38,8 @@ const PREPARED_MAX: usize = 16;
 const FAILED_MAX: usize = 20;
 const FAILED_BYTES_MAX: usize = 500;
 const RETRY: Duration = Duration::from_secs(1);
+/// What a node could not run is tried again this often: a bundle or a component may be there by then.
+const RETRY_FAILED: Duration = Duration::from_mins(1);
 /// Other nodes' leases are looked at this often meanwhile.
 const LOOK: Duration = Duration::from_millis(100);
 /// Who takes back a version that does not work.
@@ -46,7 +48,12 @@ const ITSELF: &str = "wakeline";
 /// Takes in changes for as long as the node runs.
 pub(crate) async fn follow(handle: Handle) {
     let mut failing = false;
+    let mut retry = Instant::now() + RETRY_FAILED;
     loop {
+        if Instant::now() >= retry {
+            handle.retry_failed().await;
+            retry = Instant::now() + RETRY_FAILED;
+        }
         match handle.take_in().await {
             Ok(()) => failing = false,
             Err(error) => {
@@ -128,6 +135,14 @@ impl Handle {
         Ok(())
     }
 
+    async fn retry_failed(&self) {
+        let failed: Vec<String> = self.nodes().own().failed.into_keys().collect();
+        for app in failed {
+            let outcome = self.bring_up(&app.as_str().into(), true).await;
+            self.nodes().update(|node| note(node, &app, outcome.err()));
+        }
+    }
+
     /// Has this node run what the catalogue says of an app.
     async fn bring_up(&self, app: &Arc<str>, prepare: bool) -> Result<(), String> {
         let prepared = if prepare { self.prepare(app).await } else { Ok(()) };
@@ -168,11 +183,11 @@ impl Handle {
 
     /// Waits until every node that lives has taken in what the catalogue has here, or cannot, or `within` has passed.
     pub(crate) async fn wait_applied(&self, app: &str, within: Duration) -> Vec<NodeState> {
-        let deadline = tokio::time::Instant::now() + within;
+        let deadline = Instant::now() + within;
         loop {
             let states = self.states(app);
             let settled = states.iter().all(|node| node.state != Standing::Behind);
-            if settled || tokio::time::Instant::now() >= deadline {
+            if settled || Instant::now() >= deadline {
                 return states;
             }
             tokio::time::sleep(LOOK).await;

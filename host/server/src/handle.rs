@@ -19,7 +19,7 @@ use crate::{
     apps::{Running, Tenant, Version},
     book::Book,
     cluster::Joined,
-    core::{Command, CoreStats, core_of},
+    core::{Command, core_of},
     logs::LogBook,
     rooms::small_runtime,
     secrets::Secrets,
@@ -89,9 +89,10 @@ impl Handle {
         let version = runtime.block_on(Version::load(app, self.shelf(), self.0.cores.len()))?;
         tenant.replace(Running::only(version));
         self.tell_versions();
-        match runtime.block_on(self.apply(&tenant.name)) {
-            true => Ok(()),
-            false => Err(ReloadError::Stopped),
+        if runtime.block_on(self.apply(&tenant.name)) {
+            Ok(())
+        } else {
+            Err(ReloadError::Stopped)
         }
     }
 

@@ -12,7 +12,7 @@ use std::{
 use auth::KeyCache;
 use backplane::Backplane;
 use futures_util::future::join_all;
-use platform::{Catalogue, Platform};
+use platform::{AppDir, Catalogue, Platform};
 use session::{Nodes, Shards};
 use tokio::{
     runtime::Runtime,
@@ -79,10 +79,7 @@ impl Server {
         rooms::check_listen(config.listen)?;
         let (backplane, joined) = open(config, &runtime)?;
         let (tenants, began) = tenants(config, &runtime, &backplane)?;
-        for dir in &dirs {
-            let version = runtime.block_on(Version::load(dir, &tenants.shelf, config.cores.get()))?;
-            tenants.fix(version);
-        }
+        fix(&dirs, config, &runtime, &tenants)?;
         let (listeners, listen) = rooms::bind(config.listen, config.cores.get())?;
         let (nodes, peer_listeners) = meet(config, &runtime, joined.as_ref(), &tenants.fixed())?;
         let (shards, inboxes) = Shards::new(config.cores.get(), nodes);
@@ -214,6 +211,15 @@ async fn sweep(handle: Handle) {
         handle.shelf().sweep(now);
         handle.tenants().sweep(now);
     }
+}
+
+/// The apps of folders.
+fn fix(dirs: &[AppDir], config: &Config, runtime: &Runtime, tenants: &Tenants) -> Result<(), BuildError> {
+    for dir in dirs {
+        let version = runtime.block_on(Version::load(dir, &tenants.shelf, config.cores.get()))?;
+        tenants.fix(version);
+    }
+    Ok(())
 }
 
 /// The apps that are there, and their timers, whose tasks begin later.

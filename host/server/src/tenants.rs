@@ -73,7 +73,8 @@ impl Tenants {
             shelf,
             book,
             backplane,
-            ceilings,
+            // What was taken under higher ones runs on under these.
+            ceilings: ceilings.holding(),
             assets,
             cores,
             logs,

@@ -201,9 +201,7 @@ impl Timers {
     /// there are some. `None`: there are none left, and somebody will be told when there are again.
     pub(crate) async fn next(&self, store: &Store, is_ours: impl Fn(&str) -> bool) -> Option<Due> {
         loop {
-            let Some((due_ms, name)) = self.queue.lock().first() else {
-                return None;
-            };
+            let (due_ms, name) = self.queue.lock().first()?;
             let wait = due_ms.saturating_sub(now_ms());
             if wait > 0 {
                 // Not longer than a minute at once: the wall clock may be set meanwhile.

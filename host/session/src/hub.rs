@@ -125,7 +125,7 @@ impl Hub {
                     };
                     let taken = engine.handle_post(&session.app.settings.engine, &body, now);
                     // Packets of a body are separated by U+001E.
-                    let packets = 1 + body.iter().filter(|byte| **byte == 0x1e).count();
+                    let packets = body.split(|byte| *byte == 0x1e).count();
                     let cores = hub.shards().count();
                     state.charge(key, packets as u64, body.len(), cores, now);
                     state.settle(key, now);

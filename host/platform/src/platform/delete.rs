@@ -1,4 +1,6 @@
-use backplane::{Change, Condition};
+use std::time::Duration;
+
+use backplane::{Change, Condition, Window};
 
 use super::{Platform, edit::Edit};
 use crate::{PlatformError, tries::Tries};
@@ -7,6 +9,18 @@ use crate::{PlatformError, tries::Tries};
 pub fn data_bucket(app: &str) -> String {
     format!("data:{app}")
 }
+
+/// Where sessions keep what is stored of an app's sockets.
+fn sessions_bucket(app: &str) -> String {
+    format!("sessions:{app}")
+}
+
+/// A log that keeps no entry.
+const NOTHING: Window = Window {
+    age: Duration::ZERO,
+    packets_max: 0,
+    bytes_max: 0,
+};
 
 /// Keys deleted in one write.
 const TOGETHER: usize = 500;
@@ -51,6 +65,8 @@ impl Platform {
     pub(super) async fn purge(&self, app: &str) -> Result<(), PlatformError> {
         self.purge_tokens(app).await?;
         self.purge_bucket(&data_bucket(app)).await?;
+        self.purge_bucket(&sessions_bucket(app)).await?;
+        self.backplane().retain(app, NOTHING).await?;
         self.purge_audit(app).await
     }
 

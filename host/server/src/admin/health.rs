@@ -40,7 +40,9 @@ impl Admin {
     /// The nodes that live, as this one sees them, and where they run another version of a folder's app than this one.
     pub(super) fn nodes(&self) -> Reply {
         let nodes = self.handle.nodes();
-        let own = nodes.own();
+        let mut own = nodes.own();
+        // One that is alone has no lease to say it in.
+        own.name.clone_from(&self.node);
         let others = nodes.others();
         let all = std::iter::once(&own).chain(others.iter().map(Arc::as_ref));
         let nodes: Vec<_> = all

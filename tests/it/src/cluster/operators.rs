@@ -107,9 +107,14 @@ impl Follow {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_sockets_log_is_followed_from_any_node() {
+#[test]
+fn one_sockets_log_is_followed_from_any_node() {
     let _alone = alone();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(one_sockets_log_is_followed_from_any_node_here());
+}
+
+async fn one_sockets_log_is_followed_from_any_node_here() {
     let app = AppDir::probe("");
     let cluster = two_nodes("logs", &app);
     let open = |node: usize| Light::open(&cluster.nodes[node].address, PATH, None);
@@ -143,9 +148,14 @@ async fn one_sockets_log_is_followed_from_any_node() {
     assert_eq!(status, 400);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_push_runs_once_whichever_node_is_asked_and_says_how_it_ended() {
+#[test]
+fn a_push_runs_once_whichever_node_is_asked_and_says_how_it_ended() {
     let _alone = alone();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(a_push_runs_once_whichever_node_is_asked_and_says_how_it_ended_here());
+}
+
+async fn a_push_runs_once_whichever_node_is_asked_and_says_how_it_ended_here() {
     let app = AppDir::probe("");
     let cluster = two_nodes("push", &app);
     let (one, two) = (Desk::of(&cluster, 0), Desk::of(&cluster, 1));

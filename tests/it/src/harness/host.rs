@@ -36,13 +36,6 @@ impl Host {
         Self::of(wakeline, data)
     }
 
-    /// With more words for `wakeline serve`.
-    pub(crate) fn start_with(words: &[&str]) -> Self {
-        let data = TempDir::new().unwrap();
-        let wakeline = Wakeline::serve_with(words, data.path());
-        Self::of(wakeline, data)
-    }
-
     fn of(wakeline: Wakeline, data: TempDir) -> Self {
         let admin = wakeline.output.wait(SAID, |line| {
             let at = line.split_once("admin on http://")?.1;

@@ -60,17 +60,6 @@ impl Wakeline {
         Self::start(arguments)
     }
 
-    /// A host without apps, with more words for `wakeline serve`.
-    pub(crate) fn serve_with(words: &[&str], data: &Path) -> Self {
-        let mut arguments: Vec<OsString> = vec!["serve".into()];
-        for word in ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data"] {
-            arguments.push(word.into());
-        }
-        arguments.push(data.into());
-        arguments.extend(words.iter().map(OsString::from));
-        Self::start(arguments)
-    }
-
     fn start(arguments: Vec<OsString>) -> Self {
         let mut command = Command::new(binary());
         command

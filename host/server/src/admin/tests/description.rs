@@ -33,7 +33,7 @@ fn every_route_is_described_and_every_described_one_exists() {
     assert_eq!(routes, described);
     for (path, method) in described {
         let method = method.to_uppercase();
-        let path = path.replace('{', "").replace('}', "");
+        let path = path.replace(['{', '}'], "");
         let answer = node.operator(&method, &path, "");
         assert!(
             answer.status != 405 && (answer.status != 404 || answer.code() != "not_found"),

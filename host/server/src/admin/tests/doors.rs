@@ -57,48 +57,7 @@ fn every_admin_route_is_tried_with_the_wrong_token() {
                 said(wrong)
             );
         }
-        match route.access {
-            Access::Operator => {
-                let refused = ask("chat", Some(&others));
-                assert_eq!(
-                    (refused.status, refused.code().as_str()),
-                    (403, "forbidden"),
-                    "{}",
-                    said("an app's")
-                );
-            }
-            Access::App(scope) => {
-                // As if there were no such app.
-                let refused = ask("chat", Some(&others));
-                assert_eq!(
-                    (refused.status, refused.code().as_str()),
-                    (404, "no_app"),
-                    "{}",
-                    said("another app's")
-                );
-                let missing = ask("nobody", Some(&others));
-                assert_eq!(missing.status, refused.status);
-                assert_eq!(
-                    missing.body,
-                    refused.body.replace("chat", "nobody"),
-                    "{}",
-                    said("tells them apart")
-                );
-                assert_eq!(missing.headers.len(), refused.headers.len());
-
-                let scopes: Vec<_> = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
-                let lacking = node.token(Some("chat"), &scopes);
-                let refused = ask("chat", Some(&lacking));
-                assert_eq!(
-                    (refused.status, refused.code().as_str()),
-                    (403, "forbidden"),
-                    "{}",
-                    said("no scope")
-                );
-                assert!(refused.body.contains(&scope.to_string()), "{}", refused.body);
-            }
-            Access::Everybody | Access::AnyToken | Access::Metrics => {}
-        }
+        others_and_less(&node, route, &others);
     }
     // None of it did anything.
     let left = node.operator("GET", "/v1/apps", "").json();
@@ -205,4 +164,53 @@ fn guessing_is_damped_and_holds_up_nobody_who_is_known() {
     assert!(first.is_some_and(|first| first >= 20), "{first:?}");
     assert_eq!(node.ask("GET", "/v1/whoami", Some(&known), b"").status, 200);
     assert_eq!(node.operator("GET", "/v1/whoami", "").status, 200);
+}
+
+/// Tokens of another app, and of this one without the scope.
+fn others_and_less(node: &Node, route: &Route, others: &str) {
+    let method = route.method.as_str();
+    let ask = |app: &str, token: Option<&str>| node.ask(method, &path(route, app), token, body(route));
+    let said = |what: &str| format!("{method} {}: {what}", route.path);
+    match route.access {
+        Access::Operator => {
+            let refused = ask("chat", Some(others));
+            assert_eq!(
+                (refused.status, refused.code().as_str()),
+                (403, "forbidden"),
+                "{}",
+                said("an app's")
+            );
+        }
+        Access::App(scope) => {
+            // As if there were no such app.
+            let refused = ask("chat", Some(others));
+            assert_eq!(
+                (refused.status, refused.code().as_str()),
+                (404, "no_app"),
+                "{}",
+                said("another app's")
+            );
+            let missing = ask("nobody", Some(others));
+            assert_eq!(missing.status, refused.status);
+            assert_eq!(
+                missing.body,
+                refused.body.replace("chat", "nobody"),
+                "{}",
+                said("tells them apart")
+            );
+            assert_eq!(missing.headers.len(), refused.headers.len());
+
+            let scopes: Vec<_> = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
+            let lacking = node.token(Some("chat"), &scopes);
+            let refused = ask("chat", Some(&lacking));
+            assert_eq!(
+                (refused.status, refused.code().as_str()),
+                (403, "forbidden"),
+                "{}",
+                said("no scope")
+            );
+            assert!(refused.body.contains(&scope.to_string()), "{}", refused.body);
+        }
+        Access::Everybody | Access::AnyToken | Access::Metrics => {}
+    }
 }

@@ -21,10 +21,10 @@ impl Told {
     /// Asks, and holds the answer against what `path` is said to answer.
     fn ask(&self, method: &str, path: &str, described: &str, body: &[u8]) -> (u16, Value) {
         let answer = self.node.ask(method, path, Some(OPERATOR), body);
-        self.held(method, described, answer)
+        self.held(method, described, &answer)
     }
 
-    fn held(&self, method: &str, described: &str, answer: Answer) -> (u16, Value) {
+    fn held(&self, method: &str, described: &str, answer: &Answer) -> (u16, Value) {
         let operation = &self.description["paths"][described][method.to_lowercase()];
         let status = answer.status.to_string();
         let answers = &operation["responses"];
@@ -135,7 +135,8 @@ fn secrets_are_never_told() {
     let bad = told.ask("PUT", "/v1/apps/chat/secrets/a%2Fb", key, b"x");
     assert_eq!(bad.0, 422);
     assert_eq!(
-        told.ask("PUT", "/v1/apps/chat/secrets/A", key, &[b'x'; 70_000]).0,
+        told.ask("PUT", "/v1/apps/chat/secrets/A", key, &vec![b'x'; 70_000])
+            .0,
         413
     );
     assert_eq!(
@@ -159,7 +160,7 @@ fn tokens_and_who_made_them() {
     let who = told.held(
         "GET",
         "/v1/whoami",
-        told.node.ask("GET", "/v1/whoami", Some(token), b""),
+        &told.node.ask("GET", "/v1/whoami", Some(token), b""),
     );
     assert_eq!(who.1["scopes"], json!(["deploy", "admin"]));
     let (_, listed) = told.app("GET", "/tokens", "");

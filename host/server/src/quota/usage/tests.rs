@@ -48,8 +48,8 @@ fn write(key: &str, value: Option<usize>) -> KvWrite {
     }
 }
 
-fn limit(result: Result<(), CommitError>, expected: &str) {
-    assert_eq!(result, Err(CommitError::Limit(expected.to_owned())));
+fn limit(result: &Result<(), CommitError>, expected: &str) {
+    assert_eq!(*result, Err(CommitError::Limit(expected.to_owned())));
 }
 
 #[tokio::test]
@@ -62,10 +62,10 @@ async fn keys_and_bytes_are_counted_and_limited() {
     rig.write(vec![write("a", Some(50))]).await.unwrap();
     assert_eq!(rig.held(), (2, 154), "a value that is replaced counts no longer");
     limit(
-        rig.write(vec![write("c", Some(1)), write("d", Some(1))]).await,
+        &rig.write(vec![write("c", Some(1)), write("d", Some(1))]).await,
         "kv_keys = 3",
     );
-    limit(rig.write(vec![write("b", Some(999))]).await, "kv_bytes = 1000");
+    limit(&rig.write(vec![write("b", Some(999))]).await, "kv_bytes = 1000");
     assert_eq!(rig.held(), (2, 154), "nothing of it was stored");
     rig.write(vec![write("a", None), write("gone", None)])
         .await
@@ -90,7 +90,7 @@ async fn a_new_process_counts_what_is_there() {
     };
     again.write(vec![write("c", Some(10))]).await.unwrap();
     assert_eq!(again.held(), (3, 216));
-    limit(again.write(vec![write("d", Some(10))]).await, "kv_keys = 3");
+    limit(&again.write(vec![write("d", Some(10))]).await, "kv_keys = 3");
 }
 
 #[tokio::test]
