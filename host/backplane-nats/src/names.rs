@@ -125,3 +125,6 @@ pub(crate) fn random() -> u64 {
         now.map_or(1, |since| since.as_nanos() as u64)
     })
 }
+
+#[cfg(test)]
+mod tests;

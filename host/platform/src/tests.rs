@@ -1,5 +1,6 @@
 #![expect(clippy::needless_raw_string_hashes, reason = "as expect-test writes them")]
 mod auth;
+mod cookies;
 mod folders;
 mod table;
 

@@ -3,6 +3,7 @@ mod harness;
 
 mod call;
 mod compile;
+mod cve;
 mod hostile;
 mod pool;
 mod reach;

@@ -159,3 +159,6 @@ fn encode(value: &impl Serialize) -> Bytes {
     // Plain data into memory: nothing there can fail.
     postcard::to_stdvec(value).unwrap_or_default().into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,11 +14,12 @@ use crate::{
     decode::{Kind, Packet},
     json::{self, Array},
     placeholders::Placeholders,
-    reassembly::{Head, Partial},
+    reassembly::{ATTACHMENT_WAIT, Head, Partial},
     violation::Violation,
 };
 
-/// The Socket.IO side of one Engine.IO session: decodes, keeps the namespaces joined, times out a client that joins none.
+/// The Socket.IO side of one Engine.IO session: decodes, keeps the namespaces joined, times out a client that
+/// joins none, or stalls within a binary packet.
 /// Drain [`Connection::poll_output`] after every mutation.
 #[derive(Debug)]
 pub struct Connection {
@@ -85,15 +86,15 @@ impl Connection {
     }
 
     /// At most one output comes of a message.
-    pub fn handle_message(&mut self, message: Message, _now: Instant) {
+    pub fn handle_message(&mut self, message: Message, now: Instant) {
         if self.broken {
             return;
         }
         match message {
-            Message::Binary(attachment) => self.handle_attachment(attachment),
+            Message::Binary(attachment) => self.handle_attachment(attachment, now),
             Message::Text(_) if self.partial.is_some() => self.break_off(Violation::AttachmentMissing),
             Message::Text(text) => {
-                if let Err(violation) = self.handle_text(&text) {
+                if let Err(violation) = self.handle_text(&text, now) {
                     self.break_off(violation);
                 }
             }
@@ -101,13 +102,19 @@ impl Connection {
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.timeout().is_some_and(|until| now >= until) {
+        let is_over = |until: Option<Instant>| until.is_some_and(|until| now >= until);
+        if is_over(self.connect_until) {
             self.break_off(Violation::ConnectTimeout);
+        } else if is_over(self.attachment_until()) {
+            self.break_off(Violation::AttachmentLate);
         }
     }
 
     pub fn timeout(&self) -> Option<Instant> {
-        self.connect_until
+        [self.connect_until, self.attachment_until()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The namespace is joined; events flow. The caller sends the CONNECT packet itself ([`crate::encode::connect`]).
@@ -131,6 +138,10 @@ impl Connection {
         self.outputs.pop()
     }
 
+    fn attachment_until(&self) -> Option<Instant> {
+        self.partial.as_ref().map(|partial| partial.until)
+    }
+
     pub(crate) fn is_joined(&self, namespace: &str) -> bool {
         self.joined(namespace).is_some()
     }
@@ -144,7 +155,7 @@ impl Connection {
         self.outputs.push(Output::Broken(violation));
     }
 
-    fn handle_text(&mut self, text: &Bytes) -> Result<(), Violation> {
+    fn handle_text(&mut self, text: &Bytes, now: Instant) -> Result<(), Violation> {
         let packet = Packet::decode(text)?;
         match packet.kind {
             Kind::Connect => self.handle_connect(&packet),
@@ -161,6 +172,7 @@ impl Connection {
                         namespace,
                         ack: packet.id,
                     },
+                    now,
                 )
             }
             Kind::Ack => {
@@ -168,7 +180,7 @@ impl Connection {
                 let head = self.joined(packet.namespace);
                 let head = head.map_or(Head::Late, |namespace| Head::Ack { namespace, id });
                 let array = Array::parse(packet.payload).map_err(|_| Violation::Malformed)?;
-                self.handle_arguments(text, &packet, array.inner, head)
+                self.handle_arguments(text, &packet, array.inner, head, now)
             }
             Kind::ConnectError => Err(Violation::ConnectError),
         }
@@ -233,6 +245,7 @@ impl Connection {
         packet: &Packet<'_>,
         inner: &str,
         head: Head,
+        now: Instant,
     ) -> Result<(), Violation> {
         let inner_text = text.slice_ref(inner.as_bytes());
         if packet.attachments == 0 {
@@ -248,6 +261,7 @@ impl Connection {
             inner: inner_text,
             attachments: Vec::with_capacity(packet.attachments),
             expected: packet.attachments,
+            until: now + ATTACHMENT_WAIT,
         }));
         Ok(())
     }

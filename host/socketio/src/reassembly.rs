@@ -1,4 +1,7 @@
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
@@ -16,7 +19,13 @@ pub(crate) struct Partial {
     pub(crate) attachments: Vec<Bytes>,
     /// At most [`crate::ATTACHMENTS_MAX`], each at most a message: that bounds what a client can make us hold.
     pub(crate) expected: usize,
+    /// When the next attachment must have come.
+    pub(crate) until: Instant,
 }
+
+/// For one attachment to follow another. A client that stalls would make us hold ten messages for as long as it
+/// answers pings; over a WebSocket an honest one cannot be this slow, since its pongs wait behind its attachment.
+pub(crate) const ATTACHMENT_WAIT: Duration = Duration::from_secs(60);
 
 /// Whom an event or an ack is for, apart from its arguments.
 #[derive(Debug)]
@@ -34,7 +43,7 @@ pub(crate) enum Head {
 }
 
 impl Connection {
-    pub(crate) fn handle_attachment(&mut self, attachment: Bytes) {
+    pub(crate) fn handle_attachment(&mut self, attachment: Bytes, now: Instant) {
         let Some(mut partial) = self.partial.take() else {
             self.break_off(Violation::AttachmentUnannounced);
             return;
@@ -45,6 +54,7 @@ impl Connection {
         );
         partial.attachments.push(attachment);
         if partial.attachments.len() < partial.expected {
+            partial.until = now + ATTACHMENT_WAIT;
             self.partial = Some(partial);
         } else {
             let Partial {

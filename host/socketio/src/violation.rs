@@ -19,6 +19,8 @@ pub enum Violation {
     TooManyAttachments,
     #[error("text where an attachment was due")]
     AttachmentMissing,
+    #[error("attachment that did not come in time")]
+    AttachmentLate,
     #[error("binary message that no packet announced")]
     AttachmentUnannounced,
     #[error("placeholder without its attachment")]

@@ -159,3 +159,32 @@ proptest! {
         }
     }
 }
+
+/// The message queue of others carried pickles. What is in ours is read as data, or not at all.
+#[test]
+fn cve_2025_61765_what_comes_over_the_backplane_is_data() {
+    let pickle = b"\x80\x04\x95\x1d\0\0\0\0\0\0\0\x8c\x05posix\x94\x8c\x06system\x94\x93\x94\x8c\x02id\x94\x85\x94R\x94.";
+    for bytes in [
+        &pickle[..],
+        b"cos\nsystem\n(S'id'\ntR.",
+        br#"{"method":"emit","event":"x","data":"y"}"#,
+        b"\xac\xed\x00\x05sr\x00",
+        b"O:8:\"stdClass\":0:{}",
+    ] {
+        let bytes = Bytes::copy_from_slice(bytes);
+        assert!(Delivery::decode(&bytes).is_err(), "{bytes:?}");
+        let ours = Bytes::from([&[VERSION], &bytes[..]].concat());
+        assert!(Delivery::decode(&ours).is_err(), "{bytes:?}");
+    }
+    // Lengths and counts of four billion, of which nothing follows.
+    let huge = [0xff, 0xff, 0xff, 0xff, 0x0f];
+    for start in [
+        &[VERSION][..],
+        &[VERSION, 1, b'/'],
+        &[VERSION, 1, b'/', 0, 0, 0],
+        &[VERSION, 1, b'/', 0, 0, 0, 1, b'"'],
+    ] {
+        let bytes = Bytes::from([start, &huge].concat());
+        assert!(Delivery::decode(&bytes).is_err(), "{bytes:?}");
+    }
+}

@@ -307,6 +307,6 @@ pub(crate) fn wasm(guest: &str) -> Bytes {
     std::fs::read(file).unwrap().into()
 }
 
-fn guests_dir() -> PathBuf {
+pub(crate) fn guests_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests")
 }

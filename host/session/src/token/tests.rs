@@ -64,3 +64,23 @@ fn tokens_are_found_where_the_app_says() {
     let long = format!("seat={}", "x".repeat(TOKEN_BYTES_MAX + 1));
     check(&cookie, None, &[&long], None);
 }
+
+/// Names and values that are no cookie's, beside the one that is looked for.
+#[test]
+fn ghsa_pxg6_pf52_xh8x_odd_cookies_are_nobodys_token() {
+    const TOKEN: &str = "0123456789abcdef";
+    let seat = TokenPlace::Cookie("seat".into());
+    for line in [
+        "",
+        ";;;=;==",
+        "__proto__=0123456789abcdef",
+        "seat\t=0123456789abcdef",
+        "userName=<script>alert('XSS3')</script>; Max-Age=2592000; a",
+        "SEAT=0123456789abcdef",
+        "seats=0123456789abcdef",
+    ] {
+        check(&seat, None, &[line], None);
+        let both = format!("{line}; seat={TOKEN}");
+        check(&seat, None, &[&both], Some((TOKEN, None)));
+    }
+}

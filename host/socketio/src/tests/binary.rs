@@ -112,3 +112,60 @@ fn placeholders() {
         assert_eq!(transcript, expected, "{object}");
     }
 }
+
+/// Told by the clock alone: the client may be answering pings all the while.
+#[test]
+fn cve_2026_33151_each_attachment_follows_within_a_minute() {
+    check(
+        "53-[\"a\"]\n+59999\nbinary x\n+59999\nbinary y\n+59999\nbinary z\n+100000\n2[\"b\"]",
+        &expect![[r#"
+            53-["a"]
+            +59999
+            binary x
+            +59999
+            binary y
+            +59999
+            binary z
+              event / "a" [] b"x" b"y" b"z"
+            +100000
+            2["b"]
+              event / "b" []
+        "#]],
+    );
+    check(
+        "52-[\"a\"]\n+50000\nbinary x\n+59999\n+1\nbinary y",
+        &expect![[r#"
+            52-["a"]
+            +50000
+            binary x
+            +59999
+            +1
+              broken AttachmentLate: attachment that did not come in time
+            binary y
+        "#]],
+    );
+}
+
+/// Each number once, and none that is not there: an attachment never stands where another value should.
+#[test]
+fn cve_2022_2421_a_placeholder_given_twice_is_not_two() {
+    for (args, attachments) in [
+        (
+            r#"[{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]"#,
+            2,
+        ),
+        (
+            r#"[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#,
+            1,
+        ),
+        (r#"[{"_placeholder":true,"num":-1}]"#, 1),
+        (r#"[{"_placeholder":true,"num":"splice"}]"#, 1),
+    ] {
+        let parts = vec![bytes::Bytes::new(); attachments];
+        let made = crate::EventData::event("a", args, parts);
+        assert!(
+            matches!(made, Err(crate::DataError::Attachments { .. })),
+            "{args}"
+        );
+    }
+}

@@ -233,3 +233,36 @@ fn depth() {
         "  broken Malformed: malformed packet\n"
     );
 }
+
+/// Decoding was quadratic in them once: ten megabytes each.
+#[test]
+fn cve_2020_36049_namespaces_counts_and_ids_cost_their_length() {
+    let (digits, letters) = ("9".repeat(10 << 20), "n".repeat(10 << 20));
+    for packet in [
+        format!("2{digits}[\"a\"]"),
+        format!("5{digits}-[\"a\"]"),
+        format!("5{digits}"),
+        format!("2/{letters},[\"a\"]"),
+        format!("3/{letters}"),
+    ] {
+        let mut run = Run::joined();
+        assert!(run.step(&packet).starts_with("  broken "), "{packet:.20}");
+    }
+}
+
+/// Names are compared as text, after their escapes.
+#[test]
+fn cve_2023_32695_names_that_objects_have_are_names() {
+    for name in ["toString", "__proto__", "constructor", "error"] {
+        let mut run = Run::joined();
+        let expected = format!("  event / {name:?} []\n");
+        assert_eq!(run.step(&format!("2[\"{name}\"]")), expected);
+    }
+    for name in [r#"{"toString":"x"}"#, r#"["a"]"#, "null", "true"] {
+        let mut run = Run::joined();
+        assert_eq!(
+            run.step(&format!("2[{name}]")),
+            "  broken Malformed: malformed packet\n"
+        );
+    }
+}

@@ -16,6 +16,7 @@ mod peer;
 mod carry;
 mod close;
 mod cors;
+mod cve;
 mod forward;
 mod http;
 mod limits;

@@ -27,6 +27,7 @@ pub(crate) struct Setup {
     pub(crate) engine: engineio::Settings,
     pub(crate) config: TransportConfig,
     pub(crate) sessions_max: usize,
+    pub(crate) rates: session::Rates,
     /// Where other nodes are told that this one listens for them, if not where it does.
     pub(crate) advertise: Option<String>,
 }
@@ -142,6 +143,7 @@ impl Setup {
             engine,
             config,
             sessions_max: 1000,
+            rates: session::Rates::default(),
             advertise: None,
         }
     }
@@ -161,7 +163,7 @@ fn entry(setup: &Setup) -> AppEntry {
             rooms_per_socket_max: 100,
             events_queued_max: 100,
             sessions_max: setup.sessions_max,
-            rates: session::Rates::default(),
+            rates: setup.rates,
         }),
         code: Rc::new(Chat),
         quota: Arc::default(),

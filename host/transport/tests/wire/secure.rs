@@ -30,7 +30,7 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
 }
 
 /// Opens a session by polling over HTTP/2, and closes it.
-async fn polls_over_http2(io: impl AsyncRead + AsyncWrite + Unpin + 'static) {
+pub(crate) async fn polls_over_http2(io: impl AsyncRead + AsyncWrite + Unpin + 'static) {
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake::<_, _, Full<Bytes>>(Local, TokioIo::new(io))
             .await
@@ -58,13 +58,13 @@ async fn polls_over_http2(io: impl AsyncRead + AsyncWrite + Unpin + 'static) {
     driven.await.unwrap().unwrap();
 }
 
-async fn secure() -> Node {
+pub(crate) async fn secure() -> Node {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire/tls");
     let config = transport::tls_config(&dir.join("certificate.pem"), &dir.join("key.pem")).unwrap();
     Node::start(|setup| setup.config.tls = Some(config)).await
 }
 
-async fn connect(node: &Node, alpn: &[u8]) -> TlsStream<TcpStream> {
+pub(crate) async fn connect(node: &Node, alpn: &[u8]) -> TlsStream<TcpStream> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire/tls/certificate.pem");
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(file).unwrap()).unwrap();

@@ -1,4 +1,5 @@
 //! Does what the event's name says. Answers with an event "reply" to its own socket.
+mod advisories;
 mod attacks;
 mod http;
 mod storage;
@@ -108,6 +109,7 @@ impl handler::Guest for Hostile {
                 )
             }
             name if name.starts_with("kv-") => storage::run(name, &socket, &arg),
+            name if name.starts_with("advisory-") => advisories::run(name, &socket, &arg),
             name if name.starts_with("http") => http::run(&socket, arg(0), arg(1)),
             name => attacks::run(name, &socket, &arg),
         }

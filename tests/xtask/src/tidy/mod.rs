@@ -1,4 +1,5 @@
 //! The house rules, held as data and checked as a test.
+mod advisories;
 mod rooms;
 mod sizes;
 mod tree;
@@ -28,6 +29,7 @@ pub(crate) fn run() -> Result<()> {
 fn complaints() -> Result<Vec<Complaint>> {
     let tree = SourceTree::read(&sh::root())?;
     let mut complaints = tree.check();
+    complaints.extend(advisories::check(&tree.files));
     complaints.extend(rooms::check(&sh::read(sh::cargo().args([
         "metadata",
         "--no-deps",
