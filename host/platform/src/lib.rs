@@ -11,6 +11,7 @@ mod platform;
 
 mod audit;
 mod sealer;
+mod secret_file;
 mod secrets;
 mod tokens;
 
@@ -44,6 +45,7 @@ pub use platform::{
 };
 pub use records::Draft;
 pub use sealer::{SecretsKey, SecretsKeyError};
+pub use secret_file::make as make_secret_file;
 pub use secrets::{SECRET_BYTES_MAX, SECRETS_MAX, SecretInfo, SecretValue};
 pub use tokens::{Identity, NewToken, Scope, TokenInfo};
 

@@ -1,14 +1,13 @@
 use std::{
-    fmt, fs,
-    io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    fmt, fs, io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sha2::{Digest as _, Sha256};
 
-use crate::{PlatformError, tokens::fill};
+use crate::{PlatformError, secret_file, tokens::fill};
 
 /// The key that secrets are sealed with where they are stored. All nodes of a cluster need the same one.
 pub struct SecretsKey {
@@ -57,7 +56,7 @@ impl SecretsKey {
     pub fn read_or_make(data: &Path) -> Result<Self, SecretsKeyError> {
         let path = data.join(FILE);
         if !path.exists()
-            && let Err(source) = make(&path)
+            && let Err(source) = secret_file::make(&path)
             && source.kind() != io::ErrorKind::AlreadyExists
         {
             return Err(SecretsKeyError::Unwritable { path, source });
@@ -131,27 +130,6 @@ impl fmt::Debug for SecretsKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretsKey(…)")
     }
-}
-
-/// Writes beside its place and links, so that whoever reads it reads all of it.
-fn make(path: &Path) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let mut random = [0; KEY_BYTES];
-    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
-    let scratch = path.with_extension(format!("new-{}", std::process::id()));
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&scratch)?;
-    writeln!(file, "{}", crate::Digest(random))?;
-    file.sync_all()?;
-    let linked = fs::hard_link(&scratch, path);
-    fs::remove_file(&scratch)?;
-    linked
 }
 
 #[cfg(test)]

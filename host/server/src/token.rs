@@ -1,8 +1,7 @@
 //! The operators' token: who has it may do anything to this node.
 use std::{
     fs, io,
-    io::Write,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -36,7 +35,7 @@ impl Token {
             return Self::read(file);
         }
         let path = data.ok_or(TokenError::NoPlace)?.join(FILE);
-        match Self::make(&path) {
+        match platform::make_secret_file(&path).map(|text| Self::of(&text)) {
             Ok(token) => Ok(token),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::read(&path),
             Err(source) => Err(TokenError::Unwritable { path, source }),
@@ -60,34 +59,6 @@ impl Token {
             });
         }
         Ok(Self::of(text))
-    }
-
-    /// Writes beside its place and links, so that a second node starting in the same folder reads a whole token.
-    fn make(path: &Path) -> io::Result<Self> {
-        if path.exists() {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let mut random = [0; 32];
-        getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
-        let text = random
-            .iter()
-            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-        let scratch = path.with_extension(format!("new-{}", std::process::id()));
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&scratch)?;
-        writeln!(file, "{text}")?;
-        file.sync_all()?;
-        let linked = fs::hard_link(&scratch, path);
-        fs::remove_file(&scratch)?;
-        linked?;
-        Ok(Self::of(&text))
     }
 
     fn of(text: &str) -> Self {

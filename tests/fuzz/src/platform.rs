@@ -11,7 +11,9 @@ use tar::{Builder, EntryType, Header};
 
 /// Any text: a manifest, or problems that each have a place and can be shown.
 pub fn platform_manifest(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     let ceilings = Ceilings::none()
         .with("limits.memory_bytes", 32 << 20)
         .expect("a number of the manifest");
@@ -24,7 +26,12 @@ pub fn platform_manifest(data: &[u8]) {
         Err(errors) => {
             assert!(!errors.problems.is_empty());
             let lines = text.matches('\n').count() + 1;
-            assert!(errors.problems.iter().all(|problem| (1..=lines).contains(&problem.line)));
+            assert!(
+                errors
+                    .problems
+                    .iter()
+                    .all(|problem| (1..=lines).contains(&problem.line))
+            );
             assert!(!errors.to_string().is_empty());
         }
     }
@@ -77,7 +84,9 @@ pub fn platform_component(data: &[u8]) {
 
 /// Any body of the admin API, and any query: the first byte says which it is taken for. What is taken keeps to its bounds.
 pub fn platform_requests(data: &[u8]) {
-    let Some((which, data)) = data.split_first() else { return };
+    let Some((which, data)) = data.split_first() else {
+        return;
+    };
     match which % 5 {
         0 => {
             if let Ok(live) = parse_live(data) {
@@ -93,11 +102,14 @@ pub fn platform_requests(data: &[u8]) {
         3 => {
             if let Ok(emit) = parse_emit(data) {
                 assert!(emit.rooms.iter().all(|room| (1..=256).contains(&room.len())));
-                serde_json::from_str::<&serde_json::value::RawValue>(emit.args.get()).expect("JSON within JSON");
+                serde_json::from_str::<&serde_json::value::RawValue>(emit.args.get())
+                    .expect("JSON within JSON");
             }
         }
         _ => {
-            let Ok(query) = std::str::from_utf8(data) else { return };
+            let Ok(query) = std::str::from_utf8(data) else {
+                return;
+            };
             if let Ok(parameters) = parse_query(query, &["after", "limit"]) {
                 assert!(parameters.len() <= 2);
             }

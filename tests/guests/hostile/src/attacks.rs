@@ -66,8 +66,9 @@ pub fn run<'a>(name: &str, socket: &Socket, arg: &impl Fn(usize) -> &'a str) -> 
                 .chunks(1_000)
                 .try_for_each(|rooms| sockets::join(&own(socket), rooms))
         }
-        "timers-many" => (0..arg(0).parse().unwrap())
-            .try_for_each(|n: u32| timers::set(&n.to_string(), 3_600_000, b"")),
+        "timers-many" => {
+            (0..arg(0).parse().unwrap()).try_for_each(|n: u32| timers::set(&n.to_string(), 3_600_000, b""))
+        }
         "emit-big" => {
             let big = Event {
                 args: format!("[\"{}\"]", "x".repeat(1 << 20)),
