@@ -45,12 +45,14 @@ async fn floods_of_short_calls_count() {
     let end = Instant::now() + Duration::from_secs(20);
     let failure = loop {
         assert!(Instant::now() < end, "never ended");
-        if let Err(failure) = app
+        let called = app
             .worker
             .call(super::harness::event_call("count", &[], None))
-            .await
-        {
-            break failure;
+            .await;
+        // A busy machine may take the whole of `wall_ms_per_call` for a call that waits for nothing.
+        match called {
+            Err(failure) if failure.to_string().contains("cpu_ms_per_second") => break failure,
+            Ok(_) | Err(_) => {}
         }
     };
     limit(&failure, "cpu_ms_per_second = 1");

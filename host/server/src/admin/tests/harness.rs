@@ -40,7 +40,8 @@ impl Node {
         std::fs::write(&token_file, OPERATOR).unwrap();
         let mut config = Config::dev("none".into(), "127.0.0.1:0".parse().unwrap(), None);
         config.apps = Vec::new();
-        config.app_at_root = false;
+        // An author's machine has room for fewer instances, and so has this process for several nodes.
+        config.app_at_root = true;
         config.data = Some(data.path().join("data"));
         config.cores = NonZeroUsize::MIN;
         config.admin = Some(Admin {
