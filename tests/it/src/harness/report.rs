@@ -4,7 +4,8 @@ use std::{fs::OpenOptions, io::Write as _};
 /// Something measured on the way.
 pub(crate) fn figure(text: &str) {
     println!("{text}");
-    line(&format!("figure\t{text}"));
+    // The summary has a line for each.
+    text.lines().for_each(|text| line(&format!("figure\t{text}")));
 }
 
 /// The test cannot run here, and why.
