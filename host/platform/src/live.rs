@@ -16,6 +16,9 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Live {
     pub version: u32,
+    /// Milliseconds since 1970 when it was made live, or given another percent, last: by the clock of the node that was
+    /// told.
+    pub since_ms: u64,
     /// SHA-256 of the component, which is a blob.
     pub component: [u8; 32],
     /// SHA-256 of the bundle of files, which is a blob: see [`crate::unpack_assets`].
@@ -44,6 +47,7 @@ impl Entry {
             let digests = record.version(version.version)?;
             Some(Live {
                 version: version.version,
+                since_ms: version.since_ms,
                 component: digests.component.0,
                 assets: digests.assets.map(|digest| digest.0),
                 manifest: shared(&version.manifest),

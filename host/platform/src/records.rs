@@ -65,6 +65,8 @@ pub(crate) struct LiveRecord {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct LiveVersion {
     pub(crate) version: u32,
+    /// When it was made live, or given another percent, last.
+    pub(crate) since_ms: u64,
     pub(crate) manifest: Arc<str>,
 }
 

@@ -17,7 +17,7 @@ use transport::{Origins, WebSettings};
 use crate::{
     ConfigError,
     auth::Guard,
-    logs::Logs,
+    logs::{Logs, now_ms},
     quota::Quotas,
     shelf::{Origin, Shelf, Wanted},
     store::Store,
@@ -216,7 +216,11 @@ impl Version {
         let manifest = manifest.map_err(|errors| errors.to_string())?;
         let dir = live.assets.map(|digest| assets.join(Digest(digest).to_string()));
         let digest = Digest(live.component);
-        Self::assemble(live.version, manifest, digest, Origin::Blob, dir, cores)
+        let version = Self::assemble(live.version, manifest, digest, Origin::Blob, dir, cores)?;
+        Ok(Self {
+            trial: Trial::since(live.since_ms, now_ms()),
+            ..version
+        })
     }
 
     fn assemble(
@@ -245,7 +249,7 @@ impl Version {
             },
             config: Arc::new(manifest.config.clone()),
             limits: translate::limits(&manifest, cores),
-            trial: Trial::default(),
+            trial: Trial::over(),
             guard: Guard::new(&manifest)?,
             manifest,
         })

@@ -134,7 +134,7 @@ async fn run_app(handle: Handle, app: Arc<str>) {
     let store = Store::new(handle.shared_backplane(), &app);
     let is_ours = |name: &str| handle.nodes().is_chosen(&format!("{app}/{name}"));
     while let Some(due) = timers.next(&store, is_ours).await {
-        if !fire(&handle, &app, &due).await {
+        if !fire(&handle, &app, &timers, &due).await {
             return;
         }
         timers.done(&store, &due).await;
@@ -142,7 +142,7 @@ async fn run_app(handle: Handle, app: Arc<str>) {
 }
 
 /// Runs a timer's handler, until that could be done. False: the node is ending.
-async fn fire(handle: &Handle, app: &Arc<str>, due: &Due) -> bool {
+async fn fire(handle: &Handle, app: &Arc<str>, timers: &Timers, due: &Due) -> bool {
     let mut retry = RETRY_MIN;
     loop {
         match handle.fire(app, due.clone()).await {
@@ -153,6 +153,10 @@ async fn fire(handle: &Handle, app: &Arc<str>, due: &Due) -> bool {
                 sleep(retry).await;
             }
             Some(Ok(()) | Err(_)) => return true,
+        }
+        // Cancelled meanwhile, or deleted with its app.
+        if !timers.has(&due.name) {
+            return true;
         }
         retry = (retry * 2).min(RETRY_MAX);
     }

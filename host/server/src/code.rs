@@ -222,8 +222,7 @@ impl Inner {
         if let Err(failure) = &outcome {
             self.log(kind, failure, socket.as_deref(), trace);
         }
-        // An app's folder has no version before.
-        if version.trial.fails(&outcome) && version.number > 0 {
+        if version.trial.fails(&outcome) {
             let reason = outcome
                 .as_ref()
                 .err()

@@ -182,8 +182,8 @@ impl Running {
                 let (entry, hub) = (self.registry.find(&app), self.hub.clone());
                 spawn_local(async move {
                     let fired = match entry {
-                        // Its timers are forgotten with it.
-                        None => Ok(()),
+                        // It cannot run here now, or its folder was not given this time: its timers wait for it.
+                        None => Err(Failure::Unavailable("the app is not here".to_owned())),
                         Some(entry) => fire(&hub, &entry, &due).await,
                     };
                     _ = done.send(fired);

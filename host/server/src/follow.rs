@@ -111,6 +111,8 @@ pub(crate) async fn hear_alarms(handle: Handle, mut alarms: mpsc::UnboundedRecei
 impl Handle {
     /// Takes in what any node has written of apps until now. Answers when calls that begin here run what it says.
     pub(crate) async fn take_in(&self) -> Result<(), backplane::Error> {
+        // Whoever finds nothing new must not say that it runs before whoever found it has brought it up.
+        let _one_at_a_time = self.0.taking_in.lock().await;
         let changed = self.catalogue().refresh().await?;
         let prepare = changed.len() <= PREPARED_MAX;
         let brought = stream::iter(changed.iter().cloned())
@@ -136,6 +138,7 @@ impl Handle {
     }
 
     async fn retry_failed(&self) {
+        let _one_at_a_time = self.0.taking_in.lock().await;
         let failed: Vec<String> = self.nodes().own().failed.into_keys().collect();
         for app in failed {
             let outcome = self.bring_up(&app.as_str().into(), true).await;
@@ -147,17 +150,18 @@ impl Handle {
     async fn bring_up(&self, app: &Arc<str>, prepare: bool) -> Result<(), String> {
         let prepared = if prepare { self.prepare(app).await } else { Ok(()) };
         let refreshed = self.tenants().refresh(app);
-        if let Some(tenant) = self.tenants().awake(app) {
-            self.secrets().renew(&tenant).await?;
-        } else if let Some(timers) = self
-            .book()
-            .find(app)
-            .filter(|_| self.catalogue().get(app).is_none())
+        let renewed = match self.tenants().awake(app) {
+            Some(tenant) => self.secrets().renew(&tenant).await,
+            None => Ok(()),
+        };
+        if self.catalogue().get(app).is_none()
+            && !self.tenants().is_fixed(app)
+            && let Some(timers) = self.book().find(app)
         {
             timers.clear();
         }
         self.apply(app).await;
-        prepared.and(refreshed).inspect_err(|problem| {
+        prepared.and(refreshed).and(renewed).inspect_err(|problem| {
             tracing::error!(%app, %problem, "this node cannot run what is live of the app");
         })
     }

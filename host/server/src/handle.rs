@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) platform: Platform,
     pub(crate) secrets: Secrets,
+    /// Held while changes of apps are taken in.
+    pub(crate) taking_in: tokio::sync::Mutex<()>,
     /// Where an app's clients find it, `{app}` in it.
     pub(crate) url: String,
     pub(crate) ready: AtomicBool,

@@ -124,6 +124,7 @@ impl Server {
             tenants,
             platform,
             secrets,
+            taking_in: tokio::sync::Mutex::default(),
             ready: AtomicBool::new(false),
             joined,
             connections_max: connections.available_permits(),

@@ -147,7 +147,10 @@ impl Shelf {
     }
 
     async fn bring(&self, wanted: &Wanted<'_>) -> Result<(Component, Tier), ShelfError> {
-        if let Some(component) = self.engine.load(wanted.digest) {
+        // Reads and links a file of megabytes: other apps' events do not wait for that.
+        let (engine, digest) = (self.engine.clone(), wanted.digest);
+        let loaded = tokio::task::spawn_blocking(move || engine.load(digest)).await;
+        if let Ok(Some(component)) = loaded {
             return Ok((component, Tier::Cold));
         }
         let wasm = self.fetch(wanted).await?;

@@ -99,19 +99,24 @@ impl Tenants {
         if let Some(awake) = self.awake.read().get(name) {
             return Some(Arc::clone(&awake.tenant));
         }
+        // The entry is read under the lock: a change of it that comes now finds the app awake, and is not missed.
+        let mut all = self.awake.write();
+        if let Some(awake) = all.get(name) {
+            return Some(Arc::clone(&awake.tenant));
+        }
         let entry = self.catalogue.get(name)?;
         let running = self
             .running(&entry)
             .inspect_err(|problem| tracing::warn!(app = name, %problem, "the app cannot run"))
             .ok()?;
-        let mut all = self.awake.write();
-        // Another core may have been quicker.
-        let awake = all.entry(Arc::clone(&entry.name)).or_insert_with(|| Awake {
-            tenant: self.wake(&entry.name, running),
+        let tenant = self.wake(&entry.name, running);
+        let awake = Awake {
+            tenant: Arc::clone(&tenant),
             is_fixed: false,
             idle_since: None,
-        });
-        Some(Arc::clone(&awake.tenant))
+        };
+        all.insert(Arc::clone(&entry.name), awake);
+        Some(tenant)
     }
 
     /// An app that is in memory.

@@ -85,6 +85,10 @@ impl Timers {
         self.queue.lock().by_name.len()
     }
 
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.queue.lock().by_name.contains_key(name)
+    }
+
     /// Stores what a call wrote: keys and timers, all or nothing.
     pub(crate) async fn commit(
         &self,

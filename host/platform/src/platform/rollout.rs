@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Opened, Platform, read};
+use super::{Opened, Platform, now_ms, read};
 use crate::{
     PlatformError,
     records::{
@@ -237,7 +237,11 @@ impl Platform {
             },
         })?;
         let manifest = self.manifest_of(found).await?;
-        Ok(LiveVersion { version, manifest })
+        Ok(LiveVersion {
+            version,
+            since_ms: now_ms(),
+            manifest,
+        })
     }
 
     async fn manifest_of(&self, version: &VersionRecord) -> Result<Arc<str>, PlatformError> {
