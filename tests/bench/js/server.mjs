@@ -1,4 +1,4 @@
-// The small chat of examples/bench on Node's socket.io: `node server.mjs PORT none|redis|streams REDIS_PORT`.
+// The small chat of examples/bench on Node's socket.io: `node server.mjs PORT none|recovery|redis|streams REDIS_PORT`.
 // One process; several on one Redis are what socket.io's documentation calls a cluster.
 import { createServer } from "node:http";
 import { createAdapter as pubSub } from "@socket.io/redis-adapter";
@@ -16,7 +16,9 @@ async function redis() {
 }
 
 const options = {};
-if (adapter === "redis") {
+if (adapter === "recovery") {
+  options.connectionStateRecovery = {};
+} else if (adapter === "redis") {
   options.adapter = pubSub(await redis(), await redis());
 } else if (adapter === "streams") {
   options.adapter = streams(await redis());

@@ -1,120 +1,164 @@
-use std::net::SocketAddr;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    rc::Rc,
+};
 
 use anyhow::{Context, bail};
 use bytes::{Buf, BytesMut};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    io::AsyncReadExt,
+    net::{
+        TcpSocket,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
 };
+
+use crate::frame;
 
 /// A Socket.IO client on a WebSocket that does no more than it must: its cost is not what is measured.
 pub(crate) struct Client {
-    stream: TcpStream,
-    read: BytesMut,
+    read: OwnedReadHalf,
+    write: Writer,
+    bytes: BytesMut,
+    /// What the server answered to CONNECT: `{"sid":…}`.
+    pub(crate) connected: String,
 }
+
+/// Where a server takes Socket.IO clients.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
+    /// Before `/socket.io/`; empty, or with a slash in front.
+    pub(crate) prefix: String,
+}
+
+/// What a read brought.
+#[derive(Default, Clone, Copy)]
+pub(crate) struct Heard {
+    pub(crate) events: u64,
+    pub(crate) acks: u64,
+}
+
+/// The half that sends; may be held beside the client.
+#[derive(Clone)]
+pub(crate) struct Writer(Rc<OwnedWriteHalf>);
+
+/// Room for the next read.
+const READ_BYTES: usize = 2 << 10;
 
 impl Client {
     /// Connects, upgrades and joins the default namespace. `app` empty: a server that has but one.
     pub(crate) async fn join(address: SocketAddr, app: &str) -> anyhow::Result<Self> {
-        let app = if app.is_empty() {
+        let prefix = if app.is_empty() {
             String::new()
         } else {
             format!("/{app}")
         };
-        let mut stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let request = format!(
-            "GET {app}/socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: {address}\r\nupgrade: websocket\r\n\
-             connection: Upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes()).await?;
+        Self::join_from(&Target { address, prefix }, 0, "").await
+    }
+
+    /// The same, from the address of the machine that `number` chooses, with `auth` (a JSON object, or nothing).
+    pub(crate) async fn join_from(target: &Target, number: usize, auth: &str) -> anyhow::Result<Self> {
+        let stream = connect(target.address, number).await?;
+        let (read, write) = stream.into_split();
         let mut client = Self {
-            stream,
-            read: BytesMut::new(),
+            read,
+            write: Writer(Rc::new(write)),
+            bytes: BytesMut::new(),
+            connected: String::new(),
         };
+        let request = format!(
+            "GET {}/socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: {}\r\nupgrade: websocket\r\n\
+             connection: Upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            target.prefix, target.address
+        );
+        client.write.send(request.as_bytes()).await?;
         let end = loop {
-            if let Some(end) = client.read.windows(4).position(|window| window == b"\r\n\r\n") {
+            if let Some(end) = client.bytes.windows(4).position(|window| window == b"\r\n\r\n") {
                 break end;
             }
             client.fill().await?;
         };
-        let head = String::from_utf8_lossy(client.read.get(..end).unwrap_or_default()).into_owned();
+        let head = String::from_utf8_lossy(client.bytes.get(..end).unwrap_or_default()).into_owned();
         if !head.starts_with("HTTP/1.1 101") {
             bail!("no upgrade: {head}");
         }
-        client.read.advance(end + 4);
+        client.bytes.advance(end + 4);
         client.until("0{").await?;
-        client.send("40").await?;
-        client.until("40{").await?;
+        client.write.send(&frame::text(&format!("40{auth}"))).await?;
+        client.connected = format!("{{{}", client.until("40{").await?);
         Ok(client)
     }
 
     /// Emits `event` (a JSON array) and waits for its ack, whose JSON array it returns.
     pub(crate) async fn call(&mut self, event: &str) -> anyhow::Result<String> {
-        self.send(&format!("420{event}")).await?;
+        self.write.send(&frame::text(&format!("420{event}"))).await?;
         self.until("430").await
     }
 
     /// Emits `event` (a JSON array) and waits for nothing.
     pub(crate) async fn emit(&mut self, event: &str) -> anyhow::Result<()> {
-        self.send(&format!("42{event}")).await
+        self.write.send(&frame::text(&format!("42{event}"))).await
     }
 
-    /// Reads what there is, or waits for something; answers how many events it had, and pings. May be dropped.
+    pub(crate) fn writer(&self) -> Writer {
+        self.write.clone()
+    }
+
+    /// Reads what there is, or waits for something; answers how many events it had. May be dropped.
     pub(crate) async fn events(&mut self) -> anyhow::Result<u64> {
+        Ok(self.heard().await?.events)
+    }
+
+    /// The same, of acks too. Answers pings. May be dropped.
+    pub(crate) async fn heard(&mut self) -> anyhow::Result<Heard> {
         self.fill().await?;
-        let (mut events, mut pings) = (0, 0);
-        while let Some((start, length)) = frame(&self.read)
-            && self.read.len() >= start + length
+        let (mut heard, mut pings) = (Heard::default(), 0);
+        while let Some((start, length)) = frame::payload(&self.bytes)
+            && self.bytes.len() >= start + length
         {
-            match self.read.get(start..start + length) {
-                Some([b'4', b'2', ..]) => events += 1,
+            if frame::closes(&self.bytes) {
+                bail!("the server closed the WebSocket");
+            }
+            match self.bytes.get(start..start + length) {
+                Some([b'4', b'2', ..]) => heard.events += 1,
+                Some([b'4', b'3', ..]) => heard.acks += 1,
                 Some(b"2") => pings += 1,
                 _ => {}
             }
-            self.read.advance(start + length);
+            self.bytes.advance(start + length);
         }
         for _ in 0..pings {
-            self.send("3").await?;
+            self.write.send(&frame::text("3")).await?;
         }
-        Ok(events)
+        Ok(heard)
     }
 
     /// Reads until a text starts with `prefix`, and returns what follows; answers pings.
-    async fn until(&mut self, prefix: &str) -> anyhow::Result<String> {
+    pub(crate) async fn until(&mut self, prefix: &str) -> anyhow::Result<String> {
         loop {
             let text = self.text().await?;
             if text == "2" {
-                self.send("3").await?;
+                self.write.send(&frame::text("3")).await?;
             } else if let Some(rest) = text.strip_prefix(prefix) {
                 return Ok(rest.to_owned());
+            } else if text.starts_with("44") {
+                bail!("refused: {text}");
             }
         }
     }
 
-    async fn send(&mut self, text: &str) -> anyhow::Result<()> {
-        // A mask of zeros is a mask (RFC 6455 §5.3 asks clients for unpredictable ones, for the sake of proxies).
-        let mut frame = vec![0x81];
-        match text.len() {
-            short @ 0..=125 => frame.push(0x80 | u8::try_from(short)?),
-            long => {
-                frame.push(0x80 | 0x7e);
-                frame.extend_from_slice(&u16::try_from(long).context("a long frame")?.to_be_bytes());
-            }
-        }
-        frame.extend_from_slice(&[0; 4]);
-        frame.extend_from_slice(text.as_bytes());
-        self.stream.write_all(&frame).await?;
-        Ok(())
-    }
-
-    async fn text(&mut self) -> anyhow::Result<String> {
+    /// The next text, of whatever kind.
+    pub(crate) async fn text(&mut self) -> anyhow::Result<String> {
         loop {
-            if let Some((start, length)) = frame(&self.read)
-                && self.read.len() >= start + length
+            if let Some((start, length)) = frame::payload(&self.bytes)
+                && self.bytes.len() >= start + length
             {
-                self.read.advance(start);
-                let payload = self.read.split_to(length);
+                if frame::closes(&self.bytes) {
+                    bail!("the server closed the WebSocket");
+                }
+                self.bytes.advance(start);
+                let payload = self.bytes.split_to(length);
                 return Ok(String::from_utf8(payload.to_vec())?);
             }
             self.fill().await?;
@@ -122,24 +166,37 @@ impl Client {
     }
 
     async fn fill(&mut self) -> anyhow::Result<()> {
-        if self.stream.read_buf(&mut self.read).await? == 0 {
+        // What was read before is given back, nothing is moved: a read is one system call, whatever came before.
+        self.bytes.reserve(READ_BYTES);
+        if self.read.read_buf(&mut self.bytes).await? == 0 {
             bail!("the server closed the connection");
         }
         Ok(())
     }
 }
 
-/// Where the payload of an unmasked frame starts, and its length.
-fn frame(bytes: &[u8]) -> Option<(usize, usize)> {
-    match bytes.get(1)? & 0x7f {
-        126 => Some((
-            4,
-            usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])),
-        )),
-        127 => {
-            let length: [u8; 8] = bytes.get(2..10)?.try_into().ok()?;
-            Some((10, usize::try_from(u64::from_be_bytes(length)).ok()?))
+impl Writer {
+    pub(crate) async fn send(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            // Mostly there is room, and asking first would be a system call of its own.
+            match self.0.try_write(rest) {
+                Ok(sent) => rest = rest.get(sent..).unwrap_or_default(),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => self.0.writable().await?,
+                Err(error) => return Err(error.into()),
+            }
         }
-        short => Some((2, usize::from(short))),
+        Ok(())
     }
+}
+
+/// From one of 200 addresses of this machine, of networks of their own: so that ports do not run out, and so that a proxy
+/// that tells clients apart by their network (nginx's `ip_hash`) has some to tell apart.
+pub(crate) async fn connect(address: SocketAddr, number: usize) -> anyhow::Result<tokio::net::TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    let network = u8::try_from(number % 200 + 1)?;
+    socket.bind((Ipv4Addr::new(127, 0, network, 1), 0).into())?;
+    let stream = socket.connect(address).await.context("no connection")?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }

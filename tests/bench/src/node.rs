@@ -26,16 +26,10 @@ impl Drop for Directory {
 }
 
 impl Node {
-    /// Serves the app in `app` and waits for the ready line.
-    pub(crate) async fn start(app: &Path) -> anyhow::Result<Self> {
-        let data = std::env::temp_dir().join(format!("wakeline-bench-{}", std::process::id()));
-        Self::start_in(Directory(data), Some(app)).await
-    }
-
     /// A host without apps, whose data folder is gone with it.
     pub(crate) async fn host(name: &str) -> anyhow::Result<Self> {
         let data = std::env::temp_dir().join(format!("wakeline-bench-{}-{name}", std::process::id()));
-        Self::start_in(Directory(data), None).await
+        Self::start_in(Directory(data)).await
     }
 
     /// Ends it and starts it anew with what it had stored.
@@ -43,18 +37,17 @@ impl Node {
         let pid = self.pid()?.to_string();
         Command::new("kill").arg(pid).status().await?;
         self.child.wait().await?;
-        Self::start_in(self.data, None).await
+        Self::start_in(self.data).await
     }
 
     pub(crate) fn data(&self) -> &Path {
         &self.data.0
     }
 
-    async fn start_in(data: Directory, app: Option<&Path>) -> anyhow::Result<Self> {
+    async fn start_in(data: Directory) -> anyhow::Result<Self> {
         let binary = std::env::current_exe()?.with_file_name("wakeline");
         let mut child = Command::new(&binary)
             .arg("serve")
-            .args(app)
             .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data"])
             .arg(&data.0)
             .stdout(Stdio::piped())
@@ -89,12 +82,7 @@ impl Node {
         self.child.id().context("wakeline has ended")
     }
 
-    /// A sample of `/metrics` by its name and labels as printed, summed over those that start with it.
-    pub(crate) async fn metric(&self, name: &str) -> anyhow::Result<f64> {
-        self.metric_with(name, "").await
-    }
-
-    /// The same, of those that have `label` too.
+    /// A sample of `/metrics` by its name as printed and one of its labels, summed over those that have both.
     pub(crate) async fn metric_with(&self, name: &str, label: &str) -> anyhow::Result<f64> {
         let mut stream = TcpStream::connect(self.admin).await?;
         let request = format!(

@@ -44,7 +44,7 @@ enum Chore {
     },
     /// Break the code on purpose (tests/sim/breaks/*.patch, in a copy) and see that the simulation finds each break.
     Breaks,
-    /// Measure: `idle`, `wake`, … and their options, as tests/bench lists them.
+    /// Measure, beside peers: all, or `echo`, `fan-out`, …; `--vs`, `--quick`; `bench help` lists them.
     Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,

@@ -5,7 +5,6 @@ mod load;
 mod nats;
 mod stack;
 mod table;
-mod tools;
 
 use std::{fs, path::PathBuf};
 
@@ -15,7 +14,7 @@ use self::{
     stack::{Kind, Stack},
     table::Row,
 };
-use crate::machine;
+use crate::{machine, peers};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -61,7 +60,7 @@ const STACKS: &[(Kind, usize)] = &[
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let place = Place::new(options)?;
     println!("{}", machine::describe());
-    println!("{}", tools::versions());
+    println!("{}", peers::versions());
     if !options.only_latency {
         let mut rows = Vec::new();
         for (kind, nodes) in STACKS

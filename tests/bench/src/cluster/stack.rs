@@ -3,8 +3,8 @@ use std::{fs, net::SocketAddr, path::Path, time::Duration};
 use ::cluster::{Nats, Node, NodeOptions, Process, free_port, get, until};
 use anyhow::Context;
 
-use super::{Place, tools};
-use crate::machine;
+use super::Place;
+use crate::{machine, peers::install};
 
 /// A server as somebody would run it, and what it needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -138,12 +138,12 @@ impl Stack {
     }
 
     fn start_theirs(&mut self, nodes: usize, adapter: &str, directory: &Path) -> anyhow::Result<()> {
-        tools::node_packages()?;
+        install::node_packages()?;
         let port = free_port()?;
         if adapter != "none" {
             let words = ["--port", &port.to_string(), "--save", "", "--bind", "127.0.0.1"];
             let words = words.map(Into::into).to_vec();
-            let redis = Process::start("redis", tools::redis()?, words, directory)?;
+            let redis = Process::start("redis", install::redis()?, words, directory)?;
             until(READY, "redis ready", || {
                 Ok(std::net::TcpStream::connect(("127.0.0.1", port)).ok())
             })?;
@@ -151,7 +151,7 @@ impl Stack {
         }
         for number in 1..=nodes {
             let own = free_port()?;
-            let program = tools::javascript().join("server.mjs");
+            let program = install::javascript().join("server.mjs");
             let words = vec![
                 program.into(),
                 own.to_string().into(),

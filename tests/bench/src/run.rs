@@ -1,0 +1,200 @@
+//! Scenarios side by side: every server in turn, several rounds of it, since machines drift.
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    connect, crowd, echo,
+    figures::Figures,
+    idle,
+    peers::{self, ONE_CORE, Peer, Running},
+};
+
+/// A scenario in which servers stand side by side.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Scenario {
+    Echo,
+    FanOut,
+    Rooms,
+    Connect,
+    Idle,
+}
+
+/// The name of what was measured, and what was read.
+pub(crate) type Part = (&'static str, Figures);
+
+/// How much of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) rounds: usize,
+    /// Connections that speak or listen.
+    pub(crate) clients: usize,
+    /// Sessions that are opened and held.
+    pub(crate) sessions: usize,
+    pub(crate) warm_up: Duration,
+    pub(crate) time: Duration,
+}
+
+/// What was read, by part and server: a value for each round.
+#[derive(Default)]
+pub(crate) struct Readings {
+    /// In the order in which they first came.
+    pub(crate) parts: Vec<&'static str>,
+    pub(crate) by: BTreeMap<(&'static str, Peer), Vec<Figures>>,
+    /// Who was left out of what, and why.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// A server that does not come to an end of it.
+const HANG: Duration = Duration::from_mins(3);
+
+impl Scenario {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::FanOut => "fan-out",
+            Self::Rooms => "rooms",
+            Self::Connect => "connect",
+            Self::Idle => "idle",
+        }
+    }
+
+    /// Who is measured unless others are asked for.
+    pub(crate) fn peers(self) -> Vec<Peer> {
+        let plain = |peer: &Peer| !matches!(peer, Peer::WakelinePlain | Peer::NodeRecovery);
+        let all = Peer::ALL.into_iter();
+        match self {
+            Self::Echo | Self::FanOut | Self::Rooms => all.collect(),
+            Self::Connect | Self::Idle => all.filter(plain).collect(),
+        }
+    }
+
+    async fn visit(self, server: &Running, size: &Size) -> anyhow::Result<Vec<Part>> {
+        match self {
+            Self::Echo => echo::visit(server, size).await,
+            Self::FanOut => crowd::visit_one(server, size).await,
+            Self::Rooms => crowd::visit_tens(server, size).await,
+            Self::Connect => connect::visit(server, size).await,
+            Self::Idle => idle::visit(server, size).await,
+        }
+    }
+}
+
+impl Size {
+    pub(crate) fn full() -> Self {
+        Self {
+            rounds: 3,
+            clients: 1000,
+            sessions: 5000,
+            warm_up: Duration::from_millis(700),
+            time: Duration::from_secs(3),
+        }
+    }
+
+    pub(crate) fn quick() -> Self {
+        Self {
+            rounds: 2,
+            sessions: 3000,
+            time: Duration::from_millis(1500),
+            ..Self::full()
+        }
+    }
+
+    /// As much as can be waited for.
+    fn of(self, peer: Peer) -> Self {
+        if peer.is_slow() {
+            Self {
+                sessions: self.sessions / 5,
+                ..self
+            }
+        } else {
+            self
+        }
+    }
+}
+
+/// Runs one scenario: each round every server once, a new process each time.
+pub(crate) async fn run(scenario: Scenario, servers: &[Peer], size: &Size, readings: &mut Readings) {
+    for round in 0..size.rounds {
+        for peer in servers {
+            // Those that take minutes do so once.
+            if peer.is_slow() && round > 0 {
+                continue;
+            }
+            let begun = Instant::now();
+            let size = size.of(*peer);
+            let visit = visit(scenario, *peer, &size);
+            let parts = tokio::time::timeout(HANG, visit).await;
+            let parts = parts.unwrap_or_else(|_| Err(anyhow::anyhow!("not done after {} s", HANG.as_secs())));
+            match parts {
+                Ok(parts) => {
+                    told(scenario, *peer, round, begun.elapsed(), &parts);
+                    readings.add(*peer, parts);
+                }
+                Err(error) => {
+                    println!("    FAILED: {} of {}: {error:#}", scenario.name(), peer.name());
+                    let name = format!("{} in {}: {error:#}", peer.title(), scenario.name());
+                    readings.left_out.push(name);
+                }
+            }
+        }
+    }
+}
+
+async fn visit(scenario: Scenario, peer: Peer, size: &Size) -> anyhow::Result<Vec<Part>> {
+    let server = peer.start(&ONE_CORE).await?;
+    scenario.visit(&server, size).await
+}
+
+/// Progress: a line for each visit.
+fn told(scenario: Scenario, peer: Peer, round: usize, took: Duration, parts: &[Part]) {
+    let short = parts.iter().filter_map(|(_, figures)| {
+        let (name, unit, scale) = if figures.get("session_bytes").is_some() {
+            ("session_bytes", "KiB", 1024.0)
+        } else {
+            ("cpu_us", "µs", 1.0)
+        };
+        Some(format!("{:.2} {unit}", figures.get(name)? / scale))
+    });
+    println!(
+        "    {:10} round {} {:16} {} ({:.0} s)",
+        scenario.name(),
+        round + 1,
+        peer.name(),
+        short.collect::<Vec<_>>().join(", "),
+        took.as_secs_f64()
+    );
+}
+
+/// Installs what these need; those that cannot be had are named and left out.
+pub(crate) fn prepared(wanted: Vec<Peer>, readings: &mut Readings) -> Vec<Peer> {
+    let missing = peers::install::install(&wanted);
+    for (peer, why) in &missing {
+        readings.left_out.push(format!("{}: {why}", peer.title()));
+    }
+    let there = wanted.into_iter();
+    there
+        .filter(|peer| !missing.iter().any(|(missing, _)| missing == peer))
+        .collect()
+}
+
+impl Readings {
+    pub(crate) fn add(&mut self, peer: Peer, parts: Vec<Part>) {
+        for (part, figures) in parts {
+            if !self.parts.contains(&part) {
+                self.parts.push(part);
+            }
+            self.by.entry((part, peer)).or_default().push(figures);
+        }
+    }
+
+    /// The medians of one server in one part.
+    pub(crate) fn of(&self, part: &str, peer: Peer) -> Option<Figures> {
+        let rounds = self
+            .by
+            .iter()
+            .find(|((name, of), _)| *name == part && *of == peer)?;
+        Some(Figures::medians(rounds.1))
+    }
+}
