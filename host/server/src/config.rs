@@ -1,7 +1,7 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
     thread,
     time::Duration,
@@ -44,6 +44,8 @@ pub struct Config {
     pub secrets_key_file: Option<PathBuf>,
     /// Machine code kept in memory, of all apps.
     pub code_bytes_max: u64,
+    /// Instances of all apps that may live at once. Each takes 8 GiB of address space, and memory for what it uses of that.
+    pub instances_max: NonZeroU32,
     pub ceilings: Ceilings,
     /// Whether the process's own log is JSON lines. For whoever writes it; the server does not.
     pub log_json: bool,
@@ -114,6 +116,7 @@ pub(crate) const SETTINGS: &[&str] = &[
     "url",
     "secrets_key_file",
     "code_bytes",
+    "instances",
     "log_format",
     "trace",
 ];
@@ -163,6 +166,9 @@ impl Config {
             code_bytes_max: layers
                 .parse("code_bytes", "a number of bytes")?
                 .unwrap_or(DEFAULT_CODE_BYTES),
+            instances_max: layers
+                .parse("instances", "a number of instances, at least 1")?
+                .unwrap_or(DEFAULT_INSTANCES),
             ceilings: Ceilings::none(),
             log_json: matches!(layers.parse("log_format", "text or json")?, Some(LogFormat::Json)),
             trace: layers.parse("trace", "true or false")?.unwrap_or(false),
@@ -189,6 +195,7 @@ impl Config {
             url: None,
             secrets_key_file: None,
             code_bytes_max: DEFAULT_CODE_BYTES,
+            instances_max: DEFAULT_INSTANCES_DEV,
             ceilings: Ceilings::none(),
             log_json: false,
             trace: false,
@@ -220,6 +227,16 @@ impl std::str::FromStr for Replicas {
 }
 
 /// Some hundreds of handlers in Rust, whose code is 1 to 4 MB.
+/// Near what a Linux process can map.
+const DEFAULT_INSTANCES: NonZeroU32 = match NonZeroU32::new(10_000) {
+    Some(instances) => instances,
+    None => unreachable!(),
+};
+/// Where an author works, whose machine may allow less address space.
+const DEFAULT_INSTANCES_DEV: NonZeroU32 = match NonZeroU32::new(1_000) {
+    Some(instances) => instances,
+    None => unreachable!(),
+};
 const DEFAULT_CODE_BYTES: u64 = 1 << 30;
 enum LogFormat {
     Text,

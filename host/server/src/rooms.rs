@@ -14,10 +14,6 @@ use transport::{ClientBundle, TransportConfig, TrustedProxies};
 
 use crate::{BuildError, Config, ConfigError, listen, shelf::Shelf};
 
-/// Instances alive at once, of all apps: near what a Linux process can map.
-const INSTANCES_MAX: u32 = 10_000;
-/// The same where an author works, whose machine may allow less address space.
-const INSTANCES_MAX_DEV: u32 = 1_000;
 /// Nodes whose connections this one takes all of.
 const CLUSTER_NODES: usize = 16;
 const COMPILE_QUEUE_MAX: usize = 1_024;
@@ -26,20 +22,16 @@ const SLOW_PEER: Duration = Duration::from_secs(30);
 
 /// The engine, with its cache of compiled code in the data folder.
 pub(crate) fn engine(config: &Config) -> Result<Engine, BuildError> {
-    start_engine(instances_max(config), config.data.as_deref(), config.cores.get())
+    start_engine(
+        config.instances_max.get(),
+        config.data.as_deref(),
+        config.cores.get(),
+    )
 }
 
 /// Each core's part of the instances that may live at once: what the engine holds is never short, and nothing is shared.
 pub(crate) fn instances_per_core(config: &Config) -> usize {
-    (instances_max(config) as usize / config.cores.get()).max(1)
-}
-
-fn instances_max(config: &Config) -> u32 {
-    if config.app_at_root {
-        INSTANCES_MAX_DEV
-    } else {
-        INSTANCES_MAX
-    }
+    (config.instances_max.get() as usize / config.cores.get()).max(1)
 }
 
 /// A shelf that compiles and checks, and keeps nothing.

@@ -80,6 +80,9 @@ pub(crate) struct Serve {
     /// Machine code of apps that is kept in memory [default: 1073741824]
     #[arg(long, value_name = "BYTES")]
     code_bytes: Option<String>,
+    /// Instances of all apps that may live at once, each with 8 GiB of address space [default: 10000]
+    #[arg(long, value_name = "N")]
+    instances: Option<String>,
     /// More settings, and [ceilings] over what apps may ask for, in TOML
     #[arg(long, value_name = "FILE", env = "WAKELINE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
@@ -112,6 +115,7 @@ impl Strings for Serve {
             "url" => self.url.clone(),
             "secrets_key_file" => self.secrets_key_file.clone(),
             "code_bytes" => self.code_bytes.clone(),
+            "instances" => self.instances.clone(),
             _ => None,
         }
     }
