@@ -37,6 +37,10 @@ impl<T> Outputs<T> {
         next
     }
 
+    pub fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.rest.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.first.is_none() && self.rest.is_empty()
     }

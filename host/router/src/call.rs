@@ -48,7 +48,7 @@ pub struct SocketView {
     pub id: Arc<str>,
     pub namespace: Arc<str>,
     /// The socket's rooms, the one named by its id included.
-    pub rooms: Arc<[Room]>,
+    pub rooms: Vec<Room>,
     /// At most 16 KiB.
     pub state: Bytes,
     /// The version of the app that wrote it, as [`Effect::StateVersion`] said; 0 if none did.

@@ -137,18 +137,21 @@ const BURST: Duration = Duration::from_secs(1);
 impl Bucket {
     /// Takes `amount` at a rate of `per_second`, which may differ from call to call: settings change.
     pub fn take(&mut self, amount: u64, per_second: u64, now: Instant) {
-        let cost = u128::from(amount) * 1_000_000_000 / u128::from(per_second.max(1));
-        // An hour at most: a debt that nobody lives to see paid is as good as any larger one.
-        let cost = u64::try_from(cost).unwrap_or(u64::MAX).min(DEBT_NS_MAX);
+        // An hour at most: a debt that nobody lives to see paid is as good as any larger one. What does not fit at nine digits
+        // is a matter of gigabytes.
+        let cost = amount.saturating_mul(1_000_000_000) / per_second.max(1);
+        let cost = cost.min(DEBT_NS_MAX);
         let start = self.paid.map_or(now, |paid| paid.max(now));
         self.paid = Some(start + Duration::from_nanos(cost));
     }
 
     /// How long whoever wants to take more has to wait: zero while the second's worth is not used up.
     pub fn wait(&self, now: Instant) -> Duration {
-        self.paid.map_or(Duration::ZERO, |paid| {
-            paid.saturating_duration_since(now).saturating_sub(BURST)
-        })
+        match self.paid {
+            // The usual case needs no subtraction.
+            Some(paid) if paid > now => paid.saturating_duration_since(now).saturating_sub(BURST),
+            Some(_) | None => Duration::ZERO,
+        }
     }
 
     /// Takes if nothing is owed; answers whether it did.

@@ -1,4 +1,5 @@
 use std::{
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -88,7 +89,11 @@ impl Instance {
         store.epoch_deadline_callback(on_tick);
         store.set_epoch_deadline(1);
         store.set_hostcall_fuel(limits.host_bytes_per_call);
-        let made = within(&pace, wall(limits), component.pre().instantiate_async(&mut store)).await;
+        // Pinned first: what takes a future by value holds it twice.
+        let made = {
+            let making = pin!(component.pre().instantiate_async(&mut store));
+            within(&pace, wall(limits), making).await
+        };
         let state = store.data_mut();
         let stderr = state.finish_lines();
         let instance = match made {
@@ -135,7 +140,10 @@ impl Instance {
         let limits = Arc::clone(&state.limits);
         state.begin(call.socket.take(), call.trace);
         self.guest.store.set_epoch_deadline(1);
-        let ended = within(&self.pace, wall(&limits), self.guest.handle(socket, &call.kind)).await;
+        let ended = {
+            let handling = pin!(self.guest.handle(socket, &call.kind));
+            within(&self.pace, wall(&limits), handling).await
+        };
 
         let state = self.guest.store.data_mut();
         let stderr = state.finish_lines();
@@ -165,6 +173,21 @@ type Handled = wasmtime::Result<Result<(), Failure>>;
 
 impl Guest {
     async fn handle(&mut self, socket: Option<SocketArg>, kind: &CallKind) -> Handled {
+        match (socket, kind) {
+            (Some(socket), CallKind::Event { data, ack }) => {
+                let token = ack.map(|ack| token_text(&socket.id, ack));
+                let function = self.typed(self.functions.event, |guest| &mut guest.event)?;
+                let (result,) = function
+                    .call_async(&mut self.store, (socket, event(data), token))
+                    .await?;
+                Ok(result.map_err(failure::of_error))
+            }
+            // Boxed: the future of an event is made for every event, and is no larger than an event needs.
+            (socket, kind) => Box::pin(self.handle_other(socket, kind)).await,
+        }
+    }
+
+    async fn handle_other(&mut self, socket: Option<SocketArg>, kind: &CallKind) -> Handled {
         let Some(socket) = socket else {
             return match kind {
                 CallKind::Timer { name, id, payload } => {
@@ -177,15 +200,8 @@ impl Guest {
             };
         };
         match kind {
+            CallKind::Event { .. } => unreachable!("handled by the caller"),
             CallKind::Connect(handshake) => self.connect(socket, handshake).await,
-            CallKind::Event { data, ack } => {
-                let token = ack.map(|ack| token_text(&socket.id, ack));
-                let function = self.typed(self.functions.event, |guest| &mut guest.event)?;
-                let (result,) = function
-                    .call_async(&mut self.store, (socket, event(data), token))
-                    .await?;
-                Ok(result.map_err(failure::of_error))
-            }
             CallKind::Disconnect(reason) => {
                 let function = self.typed(self.functions.disconnect, |guest| &mut guest.disconnect)?;
                 let (result,) = function

@@ -136,7 +136,7 @@ impl Transaction {
 
     /// Rooms of the own socket as this call's joins and leaves have left them.
     pub(crate) fn rooms(&self, socket: &SocketView) -> Vec<Room> {
-        let mut rooms: Vec<Room> = socket.rooms.to_vec();
+        let mut rooms: Vec<Room> = socket.rooms.clone();
         for effect in &self.effects {
             match effect {
                 Effect::Join {

@@ -182,7 +182,14 @@ impl Worker {
         let Some(()) = waiting(wall(&self.limits), self.seat.enter()).await else {
             return Err(Ended::Failed(late(&self.limits, &self.seat)));
         };
-        let mut live = self.instance().await?;
+        let idle = self.idle.borrow_mut().pop_back();
+        let mut live = match idle {
+            Some(live) => {
+                bump(&self.counters.wakes_hot);
+                live
+            }
+            None => Box::pin(self.start()).await?,
+        };
         let ended = live.instance.run(call).await;
         let spent = ended.as_ref().is_err_and(|failed| failed.spent);
         if !spent {
@@ -200,12 +207,8 @@ impl Worker {
         }
     }
 
-    async fn instance(&self) -> Result<Live, Ended> {
-        let idle = self.idle.borrow_mut().pop_back();
-        if let Some(live) = idle {
-            bump(&self.counters.wakes_hot);
-            return Ok(live);
-        }
+    /// A new instance.
+    async fn start(&self) -> Result<Live, Ended> {
         let (component, tier) = self.source.component().await.map_err(Ended::Failed)?;
         bump(match tier {
             Tier::Warm => &self.counters.wakes_warm,

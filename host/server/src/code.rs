@@ -13,6 +13,7 @@ use router::{Call, Effect, Failure, Trace};
 use runtime::{Component, Host, LogLevel, Source, Stats, Tier, Worker};
 use session::{AppSettings, Shards};
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use crate::{
     app_host::AppHost,
@@ -204,8 +205,10 @@ impl Inner {
     async fn call(&self, mut call: Call) -> Result<Vec<Effect>, Failure> {
         let kind = Kind::of(&call.kind);
         let span = traces::begin(&mut call, &self.tenant.name, kind.name());
-        let work = self.run(call, kind);
-        traces::within(span, work).await
+        match span {
+            None => self.run(call, kind).await,
+            Some(span) => Box::pin(self.run(call, kind).instrument(span)).await,
+        }
     }
 
     async fn run(&self, call: Call, kind: Kind) -> Result<Vec<Effect>, Failure> {

@@ -4,11 +4,16 @@ use router::{Call, CallKind, Effect, Failure, SocketView};
 use runtime::Worker;
 
 /// Runs a call on a version of an app (0: an app's folder, which counts no versions).
-pub(crate) async fn call(worker: &Worker, version: u32, mut call: Call) -> Result<Vec<Effect>, Failure> {
+pub(crate) async fn call(worker: &Worker, version: u32, call: Call) -> Result<Vec<Effect>, Failure> {
     let is_other = |socket: &SocketView| version > 0 && socket.state_version != version;
     if !call.socket.as_ref().is_some_and(is_other) {
         return worker.call(call).await;
     }
+    // Boxed, as is whatever a usual call has no use for: each call's future is made anew, and copied.
+    Box::pin(call_of_another(worker, version, call)).await
+}
+
+async fn call_of_another(worker: &Worker, version: u32, mut call: Call) -> Result<Vec<Effect>, Failure> {
     let mut effects = take_over(worker, &mut call).await?;
     effects.extend(worker.call(call).await?);
     if effects.iter().any(|effect| matches!(effect, Effect::SetState(_))) {

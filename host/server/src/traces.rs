@@ -75,7 +75,7 @@ fn open(
 /// Runs `work` within a span, if there is one.
 pub(crate) async fn within<T>(span: Option<Span>, work: impl Future<Output = T>) -> T {
     match span {
-        Some(span) => work.instrument(span).await,
+        Some(span) => Box::pin(work.instrument(span)).await,
         None => work.await,
     }
 }

@@ -1,5 +1,5 @@
 //! Calls of an app's handler: one at a time for each socket, in order.
-use std::rc::Rc;
+use std::{rc::Rc, time::Instant};
 
 use bytes::Bytes;
 use router::{AckToken, Call, CallKind, DisconnectReason, Failure};
@@ -9,28 +9,36 @@ use crate::{
     App, Hub,
     hub::start,
     socket::Job,
-    state::{SocketKey, Task},
+    state::{SocketKey, State, Task},
 };
 
 impl Hub {
     /// Starts working through a socket's jobs, unless that is under way.
     pub(crate) fn work(&self, key: SocketKey) {
-        let begin = self.with(|state, _| {
-            let Some(socket) = state.sockets.get_mut(key) else {
-                return false;
-            };
-            !std::mem::replace(&mut socket.busy, true)
+        let first = self.with(|state, _| {
+            let busy = &mut state.sockets.get_mut(key)?.busy;
+            if std::mem::replace(busy, true) {
+                return None;
+            }
+            state.next_job(key)
         });
-        if begin {
-            start(self.clone().run_jobs(key));
+        if let Some(first) = first {
+            start(self.clone().run(key, first));
         }
     }
 
     /// Calls the handler for each job that waits. `busy` is set until it returns.
     pub(crate) async fn run_jobs(self, key: SocketKey) {
-        while let Some((code, call, job)) = self.next_job(key) {
+        if let Some(first) = self.with(|state, _| state.next_job(key)) {
+            self.run(key, first).await;
+        }
+    }
+
+    async fn run(self, key: SocketKey, first: Begun) {
+        let mut next = Some(first);
+        while let Some(Begun { code, call, job }) = next {
             if let Concluding::Disconnect(reason) = job
-                && !self.may_end(key, reason).await
+                && !Box::pin(self.may_end(key, reason)).await
             {
                 return;
             }
@@ -38,7 +46,10 @@ impl Hub {
                 Ok(effects) => self.commit(key, effects).await,
                 Err(failure) => Err(failure),
             };
-            self.conclude(key, &job, outcome);
+            next = self.with(|state, now| {
+                state.conclude(key, &job, outcome, now);
+                state.next_job(key)
+            });
         }
     }
 
@@ -55,79 +66,88 @@ impl Hub {
         }
         self.with(|state, _| state.sockets.contains_key(key))
     }
+}
 
+impl State {
     /// Takes the next job; none ends the run.
-    fn next_job(&self, key: SocketKey) -> Option<(Rc<dyn App>, Call, Concluding)> {
-        self.with(|state, _| {
-            let socket = state.sockets.get_mut(key)?;
-            let Some(job) = socket.jobs.pop_front() else {
-                socket.busy = false;
-                if let Some(idle) = socket.idle.take() {
-                    // Whoever waited may have given up.
-                    _ = idle.send(());
-                }
-                return None;
-            };
-            let (kind, concluding) = match job {
-                Job::Event { data, ack } => (
-                    CallKind::Event {
-                        data,
-                        ack: ack.map(AckToken),
-                    },
-                    Concluding::Event(ack),
-                ),
-                Job::Ack { token, outcome } => (CallKind::Ack { token, outcome }, Concluding::Event(None)),
-                Job::Disconnect(reason) => (CallKind::Disconnect(reason), Concluding::Disconnect(reason)),
-            };
-            let mut call = Call {
-                socket: Some(socket.view()),
-                kind,
-                trace: None,
-            };
-            let code = socket.app.code.clone();
-            let queued_max = socket.app.settings.events_queued_max;
-            let caught_up = socket.jobs.len() < queued_max;
-            if let Some(session) = socket.session().and_then(|key| state.sessions.get_mut(key)) {
-                call.trace = session.trace.as_deref().copied();
-                if caught_up {
-                    session.wake();
-                }
+    fn next_job(&mut self, key: SocketKey) -> Option<Begun> {
+        let socket = self.sockets.get_mut(key)?;
+        let Some(job) = socket.jobs.pop_front() else {
+            socket.busy = false;
+            if let Some(idle) = socket.idle.take() {
+                // Whoever waited may have given up.
+                _ = idle.send(());
             }
-            Some((code, call, concluding))
+            return None;
+        };
+        let (kind, concluding) = match job {
+            Job::Event { data, ack } => (
+                CallKind::Event {
+                    data,
+                    ack: ack.map(AckToken),
+                },
+                Concluding::Event(ack),
+            ),
+            Job::Ack { token, outcome } => (CallKind::Ack { token, outcome }, Concluding::Event(None)),
+            Job::Disconnect(reason) => (CallKind::Disconnect(reason), Concluding::Disconnect(reason)),
+        };
+        let mut call = Call {
+            socket: Some(socket.view()),
+            kind,
+            trace: None,
+        };
+        let code = socket.app.code.clone();
+        let queued_max = socket.app.settings.events_queued_max;
+        let caught_up = socket.jobs.len() < queued_max;
+        if let Some(session) = socket.session().and_then(|key| self.sessions.get_mut(key)) {
+            call.trace = session.trace.as_deref().copied();
+            if caught_up {
+                session.wake();
+            }
+        }
+        Some(Begun {
+            code,
+            call,
+            job: concluding,
         })
     }
 
-    fn conclude(&self, key: SocketKey, job: &Concluding, outcome: Result<(), Failure>) {
-        self.with(|state, now| {
-            if let (Err(failure), Some(socket)) = (&outcome, state.sockets.get(key)) {
-                let app = socket.app.name.clone();
-                tracing::warn!(app = %app, socket = %socket.id, %failure, "a call had no effect");
-                state.line(&app).stats.failures += 1;
-            }
-            match (job, outcome) {
-                (Concluding::Event(Some(id)), Err(failure)) => {
-                    if let Some(socket) = state.sockets.get_mut(key) {
-                        socket.unanswered.retain(|waiting| waiting != id);
-                    }
-                    state.send_ack(key, *id, &failure_ack(&failure), now);
+    fn conclude(&mut self, key: SocketKey, job: &Concluding, outcome: Result<(), Failure>, now: Instant) {
+        if let (Err(failure), Some(socket)) = (&outcome, self.sockets.get(key)) {
+            let app = socket.app.name.clone();
+            tracing::warn!(app = %app, socket = %socket.id, %failure, "a call had no effect");
+            self.line(&app).stats.failures += 1;
+        }
+        match (job, outcome) {
+            (Concluding::Event(Some(id)), Err(failure)) => {
+                if let Some(socket) = self.sockets.get_mut(key) {
+                    socket.unanswered.retain(|waiting| waiting != id);
                 }
-                (Concluding::Event(_), _) => {}
-                (Concluding::Disconnect(_), _) => {
-                    if let Some(socket) = state.remove_socket(key)
-                        && let Some(revision) = socket.saved.revision
-                    {
-                        let pid = crate::ids::pid(&socket.secret, &socket.id);
-                        state.tasks.push(Task::Forget {
-                            token: socket.token.map(|token| (token, pid)),
-                            app: socket.app.name.clone(),
-                            id: socket.id,
-                            revision,
-                        });
-                    }
+                self.send_ack(key, *id, &failure_ack(&failure), now);
+            }
+            (Concluding::Event(_), _) => {}
+            (Concluding::Disconnect(_), _) => {
+                if let Some(socket) = self.remove_socket(key)
+                    && let Some(revision) = socket.saved.revision
+                {
+                    let pid = crate::ids::pid(&socket.secret, &socket.id);
+                    self.tasks.push(Task::Forget {
+                        token: socket.token.map(|token| (token, pid)),
+                        app: socket.app.name.clone(),
+                        id: socket.id,
+                        revision,
+                    });
                 }
             }
-        });
+        }
     }
+}
+
+/// A job that was taken.
+struct Begun {
+    code: Rc<dyn App>,
+    call: Call,
+    job: Concluding,
 }
 
 /// What is left to do when a call has ended.

@@ -2,7 +2,7 @@
 //!
 //! What others must see goes through the app's log in one append, so that every core and node sees it in one order. What
 //! concerns only the call's own socket is done here, acks held back until the emits before them were delivered.
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use router::{Action, Delivery, Effect, Failure, ReplyTo, Target};
 use socketio::EventData;
@@ -31,16 +31,70 @@ struct Sorted {
     key: Option<String>,
 }
 
+/// Effects that cannot be carried out at once.
+struct Left {
+    app: Arc<str>,
+    /// Boxed: there is rarely any.
+    sorted: Box<Sorted>,
+}
+
+impl State {
+    /// Carries out the effects of a call that only answers its client, as most do; leaves all others.
+    fn commit_now(&mut self, key: SocketKey, effects: Vec<Effect>, now: Instant) -> Option<Left> {
+        if effects.is_empty() {
+            return None;
+        }
+        let (app, mut sorted) = sort(self, key, effects)?;
+        if !sorted.only_answers() || !self.line(&app).sent.wait(now).is_zero() {
+            let sorted = Box::new(sorted);
+            return Some(Left { app, sorted });
+        }
+        self.answer_all(key, &app, std::mem::take(&mut sorted.acks), &[], now);
+        None
+    }
+
+    /// Sends acks; those that emits came before are sent when these have been delivered.
+    fn answer_all(
+        &mut self,
+        key: SocketKey,
+        app: &Arc<str>,
+        acks: Vec<(usize, u64, EventData)>,
+        offsets: &[u64],
+        now: Instant,
+    ) {
+        let processed = self.line(app).position().1;
+        for (entries_before, id, data) in acks {
+            let Some(socket) = self.sockets.get(key) else {
+                return;
+            };
+            let after = entries_before
+                .checked_sub(1)
+                .and_then(|last| offsets.get(last))
+                .copied();
+            let after = after.unwrap_or(socket.barrier);
+            if after <= processed {
+                self.send_ack(key, id, &data, now);
+            } else {
+                let deferred = DeferredAck {
+                    socket: key,
+                    id,
+                    data,
+                };
+                self.line(app).deferred.entry(after).or_default().push(deferred);
+            }
+        }
+    }
+}
+
 impl Hub {
     /// Carries out the effects of one call of `key`'s handler. On an error nothing has happened.
     pub(crate) async fn commit(&self, key: SocketKey, effects: Vec<Effect>) -> Result<(), Failure> {
-        if effects.is_empty() {
-            return Ok(());
+        let left = self.with(|state, now| state.commit_now(key, effects, now));
+        match left {
+            None => Ok(()),
+            // Boxed: most calls leave nothing, and theirs is the future that is made for every event.
+            Some(Left { app, sorted }) => Box::pin(self.apply(Some(key), &app, *sorted)).await,
         }
-        let Some((app, sorted)) = self.with(|state, _| sort(state, key, effects)) else {
-            return Ok(());
-        };
-        self.apply(Some(key), &app, sorted).await
     }
 
     /// Carries out effects of a call that is for no socket: a timer's, a push's. Of those with the same `key` the
@@ -75,27 +129,7 @@ impl Hub {
         self.emit_volatile(app, std::mem::take(&mut sorted.volatile))
             .await;
         self.with(|state, now| {
-            let processed = state.line(app).position().1;
-            for (entries_before, id, data) in sorted.acks {
-                let Some(socket) = state.sockets.get(key) else {
-                    return;
-                };
-                let after = entries_before
-                    .checked_sub(1)
-                    .and_then(|last| offsets.get(last))
-                    .copied();
-                let after = after.unwrap_or(socket.barrier);
-                if after <= processed {
-                    state.send_ack(key, id, &data, now);
-                } else {
-                    let deferred = DeferredAck {
-                        socket: key,
-                        id,
-                        data,
-                    };
-                    state.line(app).deferred.entry(after).or_default().push(deferred);
-                }
-            }
+            state.answer_all(key, app, sorted.acks, &offsets, now);
             if let (Some(last), Some(socket)) = (offsets.last(), state.sockets.get_mut(key)) {
                 socket.barrier = *last;
             }
@@ -221,6 +255,14 @@ fn sort(state: &mut State, key: SocketKey, effects: Vec<Effect>) -> Option<(Arc<
 }
 
 impl Sorted {
+    fn only_answers(&self) -> bool {
+        self.entries.is_empty()
+            && self.volatile.is_empty()
+            && self.joins.is_empty()
+            && self.state.is_none()
+            && self.state_version.is_none()
+    }
+
     /// `namespace` is that of the call's socket: emits to one socket do not name another.
     fn add_logged(&mut self, namespace: &Arc<str>, effect: Effect) {
         let (target, action) = match effect {

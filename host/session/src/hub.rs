@@ -1,5 +1,5 @@
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     future::poll_fn,
     rc::Rc,
     sync::Arc,
@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{
     AppEntry, AppStats, PollBody, Refusal, Shards, ids,
+    outbox::Dirty,
     record::Home,
     session::{Link, Session},
     shards::Work,
@@ -34,6 +35,9 @@ pub(crate) struct Core {
     state: RefCell<State>,
     /// The first timer changed.
     rearmed: Notify,
+    pub(crate) dirty: Rc<Dirty>,
+    /// Room for the next mutation's tasks, kept so that none is allocated for each.
+    spare: Cell<Vec<Task>>,
 }
 
 impl Hub {
@@ -54,6 +58,8 @@ impl Hub {
             backplane,
             state: RefCell::default(),
             rearmed: Notify::new(),
+            dirty: Rc::default(),
+            spare: Cell::default(),
         }));
         let posted = hub.clone();
         tokio::task::spawn_local(async move {
@@ -62,6 +68,7 @@ impl Hub {
             }
         });
         tokio::task::spawn_local(hub.clone().run_timers());
+        tokio::task::spawn_local(Rc::clone(&hub.0.dirty).run());
         hub
     }
 
@@ -215,14 +222,20 @@ impl Hub {
     /// Mutates the state, then carries out what that left to do. Everything that happens on a core goes through here.
     pub(crate) fn with<R>(&self, mutate: impl FnOnce(&mut State, Instant) -> R) -> R {
         let now = tokio::time::Instant::now().into_std();
-        let (result, tasks) = {
+        let (result, mut tasks) = {
             let mut state = self.0.state.borrow_mut();
             let result = mutate(&mut state, now);
-            (result, std::mem::take(&mut state.tasks))
+            if state.tasks.is_empty() {
+                return result;
+            }
+            let spare = self.0.spare.take();
+            (result, std::mem::replace(&mut state.tasks, spare))
         };
-        for task in tasks {
+        for task in tasks.drain(..) {
             self.perform(task);
         }
+        tasks.shrink_to(TASKS_KEPT);
+        self.0.spare.set(tasks);
         result
     }
 
@@ -311,6 +324,9 @@ impl State {
 /// How long a poll lets an upgrade under way go first: 25 looks, 2 ms apart.
 const UPGRADE_LOOKS: u32 = 25;
 const UPGRADE_LOOK: std::time::Duration = std::time::Duration::from_millis(2);
+
+/// Room for tasks that a quiet core may keep.
+const TASKS_KEPT: usize = 64;
 
 /// Polls a future once, here, and gives it to the runtime only if it must wait: most work ends at once.
 pub(crate) fn start(work: impl Future<Output = ()> + 'static) {

@@ -51,7 +51,7 @@ pub use engineio::Refusal;
 pub use homes::LeftBehind;
 pub use hub::Hub;
 pub use nodes::{Node, Nodes, Unreachable, Wire};
-pub use outbox::Outgoing;
+pub use outbox::{Outgoing, Sink};
 pub use place::Place;
 pub use port::WsPort;
 pub use rates::{Quota, Rates};

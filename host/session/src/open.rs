@@ -65,7 +65,7 @@ impl Hub {
         self.with(|state, now| {
             let key = self.open(state, request, Transport::WebSocket, now);
             let session = state.sessions.get_mut(key).ok_or(Refusal::Unavailable)?;
-            let outbox = Outbox::default();
+            let outbox = Outbox::new(&self.0.dirty);
             session.outbox = Some(outbox.clone());
             let port = WsPort::new(self.clone(), key, session.websockets, outbox);
             state.flush(key, now);
@@ -139,7 +139,7 @@ impl Hub {
                 return Err(Refusal::BadRequest);
             };
             engine.handle_websocket(&session.app.settings.engine, now)?;
-            let outbox = Outbox::default();
+            let outbox = Outbox::new(&self.0.dirty);
             session.outbox = Some(outbox.clone());
             session.websockets = session.websockets.wrapping_add(1);
             let port = WsPort::new(self.clone(), key, session.websockets, outbox);

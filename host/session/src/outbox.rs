@@ -1,13 +1,13 @@
 use std::{
     cell::RefCell,
-    collections::VecDeque,
     rc::Rc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use engineio::Outputs;
+use tokio::{sync::Notify, time::Instant};
 
 /// What a transport must do for its WebSocket now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,14 +22,21 @@ pub enum Outgoing {
     Close(Option<u16>),
 }
 
-/// Frames on their way from a session to the task that writes its WebSocket. Outlives the session, so that its last
-/// frames and the close are still written.
-#[derive(Clone, Default)]
+/// What writes a WebSocket's frames without its task being woken: one system call a socket, and nothing else, is what a
+/// delivery to many costs.
+pub trait Sink {
+    /// Writes what `next` gives out, as far as that goes without waiting. False: its task has to see to it, which
+    /// includes frames that were taken and are not written yet.
+    fn write(&self, next: &mut dyn FnMut() -> Option<Outgoing>) -> bool;
+}
+
+/// Frames on their way from a session to its WebSocket. Outlives the session, so that its last frames and the close are
+/// still written.
+#[derive(Clone)]
 pub(crate) struct Outbox(Rc<RefCell<Inner>>);
 
-#[derive(Default)]
 struct Inner {
-    frames: VecDeque<Outgoing>,
+    frames: Outputs<Outgoing>,
     bytes: usize,
     closed: bool,
     /// Nothing but the first `free` frames is given out before this time.
@@ -37,11 +44,88 @@ struct Inner {
     free: usize,
     /// Someone will wake the writer when that time has come.
     releasing: bool,
-    /// Set by the writer when it found nothing; ended by the next push.
-    writer: Option<Waker>,
+    writer: Writer,
+    /// The WebSocket's task, which waits for frames.
+    task: Option<Waker>,
+    sink: Option<Rc<dyn Sink>>,
+    /// Who wait for what is here to be taken.
+    waiting: Vec<Waker>,
+    dirty: Rc<Dirty>,
 }
 
+/// Who sees to what is pushed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    /// Nobody: the sink is to be told, or the task to be woken.
+    None,
+    /// It is among the dirty ones.
+    Sink,
+    /// The task runs, or waits for its peer to take what it has: it asks for more by itself.
+    Task,
+}
+
+/// The outboxes of a core that have frames for their sinks. They are written after whatever else is ready has run, so
+/// that all that one turn of the core brings for a socket goes out at once.
+#[derive(Default)]
+pub(crate) struct Dirty {
+    outboxes: RefCell<Vec<Outbox>>,
+    added: Notify,
+}
+
+impl Dirty {
+    /// Writes what is added, for ever.
+    pub(crate) async fn run(self: Rc<Self>) {
+        let mut batch = Vec::new();
+        loop {
+            self.added.notified().await;
+            std::mem::swap(&mut batch, &mut *self.outboxes.borrow_mut());
+            batch.drain(..).for_each(|outbox| outbox.write());
+            batch.shrink_to(OUTBOXES_KEPT);
+        }
+    }
+
+    fn add(&self, outbox: Outbox) {
+        let mut outboxes = self.outboxes.borrow_mut();
+        if outboxes.is_empty() {
+            self.added.notify_one();
+        }
+        outboxes.push(outbox);
+    }
+}
+
+/// Room in the list of dirty outboxes that a quiet core may keep.
+const OUTBOXES_KEPT: usize = 1024;
+
 impl Outbox {
+    pub(crate) fn new(dirty: &Rc<Dirty>) -> Self {
+        Self(Rc::new(RefCell::new(Inner {
+            frames: Outputs::new(),
+            bytes: 0,
+            closed: false,
+            held: None,
+            free: 0,
+            releasing: false,
+            // The task's first look at it is under way.
+            writer: Writer::Task,
+            task: None,
+            sink: None,
+            waiting: Vec::new(),
+            dirty: Rc::clone(dirty),
+        })))
+    }
+
+    /// From now on frames are written by `sink`, where that needs no waiting.
+    pub(crate) fn set_sink(&self, sink: Rc<dyn Sink>) {
+        self.0.borrow_mut().sink = Some(sink);
+    }
+
+    /// The WebSocket is gone: nothing will be taken any more.
+    pub(crate) fn detach(&self) {
+        let mut inner = self.0.borrow_mut();
+        inner.sink = None;
+        inner.waiting.drain(..).for_each(Waker::wake);
+    }
+
     /// Queues a frame. After a close nothing is taken any more.
     pub(crate) fn push(&self, frame: Outgoing) {
         let mut inner = self.0.borrow_mut();
@@ -50,9 +134,9 @@ impl Outbox {
         }
         inner.closed = matches!(frame, Outgoing::Close(_));
         inner.bytes += frame.size();
-        inner.frames.push_back(frame);
+        inner.frames.push(frame);
         match inner.held.filter(|until| Instant::now() < *until) {
-            None => inner.wake(),
+            None => self.tell(&mut inner),
             Some(_) if inner.releasing => {}
             Some(until) => {
                 inner.releasing = true;
@@ -65,6 +149,48 @@ impl Outbox {
                 });
             }
         }
+    }
+
+    /// Sees that what was pushed is written.
+    fn tell(&self, inner: &mut Inner) {
+        if inner.closed {
+            return inner.wake();
+        }
+        match inner.writer {
+            Writer::None if inner.sink.is_some() => {
+                inner.writer = Writer::Sink;
+                inner.dirty.add(self.clone());
+            }
+            Writer::None => inner.wake(),
+            Writer::Sink | Writer::Task => {}
+        }
+    }
+
+    /// Gives its frames to its sink, unless the task was quicker.
+    fn write(&self) {
+        let sink = {
+            let mut inner = self.0.borrow_mut();
+            if inner.writer != Writer::Sink {
+                return;
+            }
+            inner.writer = Writer::None;
+            inner.sink.clone()
+        };
+        // The close is the task's.
+        let next = &mut || {
+            let mut inner = self.0.borrow_mut();
+            if inner.closed { None } else { inner.pop() }
+        };
+        let done = sink.is_some_and(|sink| sink.write(next));
+        let mut inner = self.0.borrow_mut();
+        if !done || !inner.frames.is_empty() {
+            inner.wake();
+        }
+    }
+
+    /// The task has begun to look at its WebSocket: until it has found nothing to write, it need not be told of anything.
+    pub(crate) fn attend(&self) {
+        self.0.borrow_mut().writer = Writer::Task;
     }
 
     /// Gives out what it has, and what comes next not before [`AFTER_CONNECT`] has passed.
@@ -81,7 +207,7 @@ impl Outbox {
     pub(crate) fn abort(&self, code: u16) {
         {
             let mut inner = self.0.borrow_mut();
-            inner.frames = VecDeque::new();
+            inner.frames = Outputs::new();
             inner.bytes = 0;
             inner.closed = false;
         }
@@ -93,26 +219,40 @@ impl Outbox {
         self.0.borrow().bytes
     }
 
+    /// Wakes once when nothing waits any more, or nothing will be taken.
+    pub(crate) fn wake_when_empty(&self, waker: &Waker) {
+        let waiting = &mut self.0.borrow_mut().waiting;
+        if !waiting.iter().any(|known| known.will_wake(waker)) {
+            waiting.push(waker.clone());
+        }
+    }
+
     pub(crate) fn poll_pop(&self, cx: &mut Context<'_>) -> Poll<Outgoing> {
         let mut inner = self.0.borrow_mut();
-        if inner.is_held() {
-            inner.wait(cx);
-            return Poll::Pending;
-        }
-        if let Some(frame) = inner.frames.pop_front() {
-            inner.free = inner.free.saturating_sub(1);
-            inner.bytes -= frame.size();
-            if inner.frames.is_empty() && inner.frames.capacity() > FRAMES_KEPT {
-                inner.frames = VecDeque::new();
+        match inner.pop() {
+            Some(frame) => Poll::Ready(frame),
+            None => {
+                inner.wait(cx);
+                Poll::Pending
             }
-            return Poll::Ready(frame);
         }
-        inner.wait(cx);
-        Poll::Pending
     }
 }
 
 impl Inner {
+    fn pop(&mut self) -> Option<Outgoing> {
+        if self.is_held() {
+            return None;
+        }
+        let frame = self.frames.pop()?;
+        self.free = self.free.saturating_sub(1);
+        self.bytes -= frame.size();
+        if self.bytes == 0 {
+            self.waiting.drain(..).for_each(Waker::wake);
+        }
+        Some(frame)
+    }
+
     /// Whether the next frame must wait for its time.
     fn is_held(&mut self) -> bool {
         let Some(until) = self.held else { return false };
@@ -124,24 +264,27 @@ impl Inner {
     }
 
     fn wait(&mut self, cx: &Context<'_>) {
-        match &mut self.writer {
-            Some(writer) => writer.clone_from(cx.waker()),
+        self.writer = Writer::None;
+        match &mut self.task {
+            Some(task) => task.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
     }
 
+    /// Has the task see to it.
     fn wake(&mut self) {
-        if let Some(writer) = self.writer.take() {
-            writer.wake();
+        if let Some(task) = self.task.take() {
+            self.writer = Writer::Task;
+            task.wake();
+        }
+        if self.closed {
+            self.waiting.drain(..).for_each(Waker::wake);
         }
     }
 }
 
 /// How long a client has to read its CONNECT before more follows.
 const AFTER_CONNECT: Duration = Duration::from_millis(5);
-
-/// Room for frames that an idle outbox may keep: a burst's memory is given back.
-const FRAMES_KEPT: usize = 4;
 
 impl Outgoing {
     fn size(&self) -> usize {

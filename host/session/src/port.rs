@@ -1,10 +1,13 @@
-use std::task::{Context, Poll};
+use std::{
+    rc::Rc,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use engineio::{CloseReason, Message};
 
 use crate::{
-    Hub, Outgoing,
+    Hub, Outgoing, Sink,
     outbox::Outbox,
     session::{Dialect, Link},
     state::SessionKey,
@@ -19,6 +22,8 @@ pub struct WsPort {
     outbox: Outbox,
     /// The client sent a close frame.
     clean: bool,
+    /// As far as is known more may be read: asked anew only when what was read last left doubts.
+    clear: bool,
 }
 
 impl WsPort {
@@ -29,7 +34,19 @@ impl WsPort {
             websocket,
             outbox,
             clean: false,
+            clear: false,
         }
+    }
+
+    /// Frames are written by `sink` from now on, unless [`WsPort::attend`] says that the task is at it.
+    pub fn set_sink(&self, sink: Rc<dyn Sink>) {
+        self.outbox.set_sink(sink);
+    }
+
+    /// The WebSocket's task begins a turn, which ends with [`WsPort::poll_outgoing`] being `Pending`: until then it is not
+    /// woken for frames, and nobody else writes them.
+    pub fn attend(&self) {
+        self.outbox.attend();
     }
 
     /// A text frame arrived. UTF-8 has been checked.
@@ -62,19 +79,19 @@ impl WsPort {
 
     fn receive(&mut self, message: Message) {
         let cores = self.hub.shards().count();
-        self.hub.with(|state, now| {
+        self.clear = self.hub.with(|state, now| {
             let Some(session) = state.sessions.get_mut(self.key) else {
-                return;
+                return false;
             };
             if session.websockets != self.websocket {
-                return;
+                return false;
             }
             // An attachment belongs to the event before it.
             let is_event =
                 matches!(message, Message::Text(_)) || matches!(session.dialect, Dialect::Messages);
             state.charge(self.key, u64::from(is_event), message_bytes(&message), cores, now);
             let Some(session) = state.sessions.get_mut(self.key) else {
-                return;
+                return false;
             };
             let settings = &session.app.settings.engine;
             match &mut session.link {
@@ -91,21 +108,21 @@ impl WsPort {
                 }
                 Link::Ended => {}
             }
+            state.is_clear(self.key, now)
         });
     }
 
     /// Whether more may be read now; `Pending` while the session's handlers are behind (back-pressure).
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::take(&mut self.clear) {
+            return Poll::Ready(());
+        }
         self.hub.poll_caught_up(self.key, cx)
     }
 
     /// The next frame to write. What was taken counts as written: take only what the socket can.
     pub fn poll_outgoing(&mut self, cx: &mut Context<'_>) -> Poll<Outgoing> {
-        let next = self.outbox.poll_pop(cx);
-        if next.is_ready() && self.outbox.bytes() == 0 {
-            self.hub.wake_waiting(self.key);
-        }
-        next
+        self.outbox.poll_pop(cx)
     }
 }
 
@@ -117,6 +134,7 @@ fn message_bytes(message: &Message) -> usize {
 
 impl Drop for WsPort {
     fn drop(&mut self) {
+        self.outbox.detach();
         self.hub.with(|state, now| {
             let Some(session) = state.sessions.get_mut(self.key) else {
                 return;
@@ -135,17 +153,6 @@ impl Drop for WsPort {
                     CloseReason::TransportError
                 };
                 state.end_session(self.key, reason, now);
-            }
-        });
-    }
-}
-
-impl Hub {
-    /// A client took what waited for it: replays go on.
-    fn wake_waiting(&self, key: SessionKey) {
-        self.with(|state, _| {
-            if let Some(session) = state.sessions.get_mut(key) {
-                session.wake();
             }
         });
     }

@@ -196,17 +196,29 @@ impl State {
         (wait.max(APP_WAIT), limit)
     }
 
+    /// Whether a connection may certainly be read: [`State::poll_readable`] says the same, or looks closer.
+    pub(crate) fn is_clear(&self, key: SessionKey, now: Instant) -> bool {
+        let Some(session) = self.sessions.get(key) else {
+            return false;
+        };
+        session.held.is_none() && !self.is_behind(session) && self.intake_wait(session, now).0.is_zero()
+    }
+
+    /// Whether a handler has as many events waiting as its app allows.
+    fn is_behind(&self, session: &Session) -> bool {
+        session.sockets.iter().any(|socket| {
+            let socket = self.sockets.get(*socket);
+            socket.is_some_and(|socket| socket.jobs.len() >= session.app.settings.events_queued_max)
+        })
+    }
+
     /// Ready when a connection may be read: none of its sockets has more events waiting than its app allows, and what
     /// came is paid for.
     pub(crate) fn poll_readable(&mut self, key: SessionKey, now: Instant, cx: &Context<'_>) -> Poll<()> {
         let Some(session) = self.sessions.get(key) else {
             return Poll::Ready(());
         };
-        let settings = Arc::clone(&session.app.settings);
-        let behind = session.sockets.iter().any(|socket| {
-            let socket = self.sockets.get(*socket);
-            socket.is_some_and(|socket| socket.jobs.len() >= settings.events_queued_max)
-        });
+        let behind = self.is_behind(session);
         let held = session.held.filter(|until| *until > now);
         let (wait, limit) = match (behind, held) {
             (true, _) => (Duration::ZERO, Limit::EventsQueued),

@@ -44,7 +44,7 @@ pub(crate) struct Session {
     pub(crate) unpolled_bytes: usize,
     /// The timer that is armed.
     pub(crate) due: Option<Instant>,
-    /// Transports that wait for a handler to catch up, and replays that wait for the client to.
+    /// Transports that wait for a handler to catch up, and replays that wait for the client to poll.
     pub(crate) waiting: Vec<Waker>,
     /// What its client has sent lately, and until when it is not read for that.
     pub(crate) intake: Intake,
@@ -128,7 +128,10 @@ impl Session {
         if self.has_room() {
             return Poll::Ready(());
         }
-        self.waiting.push(cx.waker().clone());
+        match &self.outbox {
+            Some(outbox) => outbox.wake_when_empty(cx.waker()),
+            None => self.waiting.push(cx.waker().clone()),
+        }
         Poll::Pending
     }
 

@@ -227,7 +227,7 @@ impl Hub {
                     SocketInfo {
                         id: view.id,
                         namespace: view.namespace,
-                        rooms: view.rooms.to_vec(),
+                        rooms: view.rooms,
                         state: view.state,
                     }
                 })

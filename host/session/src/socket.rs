@@ -200,12 +200,14 @@ impl Socket {
     }
 
     pub(crate) fn view(&self) -> SocketView {
-        let mut rooms = vec![self.id.clone()];
+        // In one allocation: it is made for every call.
+        let mut rooms = Vec::with_capacity(1 + self.stays.rooms().count());
+        rooms.push(self.id.clone());
         rooms.extend(self.stays.rooms().cloned());
         SocketView {
             id: self.id.clone(),
             namespace: self.namespace.clone(),
-            rooms: rooms.into(),
+            rooms,
             state: self.state.clone(),
             state_version: self.state_version,
         }

@@ -8,6 +8,7 @@ use std::{
 
 use engineio::{CloseReason, Message, Output};
 use router::{AckOutcome, DisconnectReason, Limit, ReplyTo};
+use rustc_hash::FxHashMap;
 use slotmap::{SlotMap, new_key_type};
 use socketio::{EventData, RecoveryClaim, encode};
 
@@ -32,7 +33,8 @@ pub(crate) struct State {
     pub(crate) sessions: SlotMap<SessionKey, Session>,
     pub(crate) sids: HashMap<Arc<str>, SessionKey>,
     pub(crate) sockets: SlotMap<SocketKey, Socket>,
-    pub(crate) lines: HashMap<Arc<str>, Line>,
+    /// Looked up several times an event; the names are of apps that exist, not of clients' choosing.
+    pub(crate) lines: FxHashMap<Arc<str>, Line>,
     pub(crate) timers: Timers,
     /// Emits to many: those that this core's handlers wait for, and those that its sockets were asked by.
     pub(crate) collecting: HashMap<u64, Collecting>,

@@ -1,31 +1,29 @@
 //! A WebSocket in motion: frames in, frames out, one small task.
+mod wire;
+
 use std::{
     future::poll_fn,
-    io::{self, ErrorKind, Read, Write},
+    io::{self, ErrorKind},
     pin::Pin,
+    rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use hyper_tungstenite::tungstenite::{
     Error, Message,
     error::ProtocolError,
     protocol::{
         CloseFrame, Role, WebSocketConfig, WebSocketContext,
-        frame::{
-            Frame,
-            coding::{CloseCode, Data, OpCode},
-        },
+        frame::{Frame, coding::CloseCode},
     },
 };
 use session::{Outgoing, WsPort};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Sleep, sleep, timeout},
-};
+use tokio::time::{Sleep, sleep, timeout};
 
+use self::wire::{Lane, OUT_BYTES_HIGH, Pipe};
 use crate::{accept::Lease, service::Visit, stream::Stream};
 
 /// What a WebSocket may take, in bytes and time.
@@ -38,12 +36,10 @@ pub(crate) struct Limits {
 
 /// An accepted WebSocket that has no session yet.
 pub(crate) struct Socket {
-    stream: Stream,
+    lane: Rc<Lane>,
     context: WebSocketContext,
-    /// Frames on their way. Holds at most [`OUT_BYTES_HIGH`] and one frame more.
-    out: BytesMut,
-    /// Written, but perhaps not flushed: TLS holds bytes back.
-    unflushed: bool,
+    /// Read, and not yet given to `context`.
+    unread: Bytes,
     /// Runs while the peer takes nothing. Most sockets never have one.
     stalled: Option<Pin<Box<Sleep>>>,
     limits: Limits,
@@ -63,7 +59,7 @@ impl Limits {
 
 impl Socket {
     /// `early`: bytes that came with the request.
-    pub(crate) fn new(stream: Stream, early: &Bytes, limits: Limits, lease: Arc<Lease>) -> Self {
+    pub(crate) fn new(stream: Stream, early: Bytes, limits: Limits, lease: Arc<Lease>) -> Self {
         // Fragments are added up against the same limit: a flood of tiny ones costs no memory but their bytes.
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
@@ -72,12 +68,10 @@ impl Socket {
             .max_message_size(Some(limits.message_bytes_max))
             .max_frame_size(Some(limits.message_bytes_max))
             .accept_unmasked_frames(false);
-        let context = WebSocketContext::from_partially_read(early.to_vec(), Role::Server, Some(config));
         Self {
-            stream,
-            context,
-            out: BytesMut::new(),
-            unflushed: false,
+            lane: Rc::new(Lane::new(stream)),
+            context: WebSocketContext::new(Role::Server, Some(config)),
+            unread: early,
             stalled: None,
             limits,
             _lease: lease,
@@ -86,6 +80,7 @@ impl Socket {
 
     /// Carries frames between the peer and its session until one of them ends.
     pub(crate) async fn carry(mut self, mut port: WsPort) {
+        port.set_sink(Rc::clone(&self.lane) as Rc<dyn session::Sink>);
         let end = poll_fn(|cx| self.poll_carry(&mut port, cx)).await;
         // The session need not wait for a handshake that says nothing more.
         drop(port);
@@ -108,7 +103,7 @@ impl Socket {
             code: CloseCode::from(code),
             reason: "".into(),
         });
-        self.queue(Frame::close(close));
+        self.lane.queue(Frame::close(close));
         self.finish().await;
     }
 
@@ -120,10 +115,10 @@ impl Socket {
             if ready!(self.poll_write(cx)).is_err() {
                 return Poll::Ready(());
             }
-            if ready!(Pin::new(&mut self.stream).poll_shutdown(cx)).is_err() {
+            if ready!(self.lane.poll_shutdown(cx)).is_err() {
                 return Poll::Ready(());
             }
-            self.poll_discard(cx)
+            self.lane.poll_discard(cx)
         });
         if timeout(limit, ending).await.is_err() {
             tracing::debug!("a WebSocket's peer did not end after a close frame");
@@ -131,6 +126,7 @@ impl Socket {
     }
 
     fn poll_carry(&mut self, port: &mut WsPort, cx: &mut Context<'_>) -> Poll<End> {
+        port.attend();
         loop {
             let mut received = Received::Message;
             for _ in 0..MESSAGES_AT_ONCE {
@@ -156,15 +152,15 @@ impl Socket {
 
     /// Takes one message in.
     fn receive(&mut self, port: &mut WsPort, cx: &mut Context<'_>) -> Received {
-        if self.out.len() >= OUT_BYTES_HIGH {
+        if self.lane.queued_bytes() >= OUT_BYTES_HIGH {
             return Received::PutOff;
         }
         if port.poll_ready(cx).is_pending() {
             return Received::Nothing;
         }
         let mut pipe = Pipe {
-            stream: &mut self.stream,
-            out: &mut self.out,
+            lane: &self.lane,
+            unread: &mut self.unread,
             cx,
         };
         match self.context.read(&mut pipe) {
@@ -192,16 +188,10 @@ impl Socket {
     fn poll_send(&mut self, port: &mut WsPort, cx: &mut Context<'_>) -> Poll<Option<End>> {
         loop {
             let mut is_drained = false;
-            while !is_drained && self.out.len() < OUT_BYTES_HIGH {
+            while !is_drained && self.lane.queued_bytes() < OUT_BYTES_HIGH {
                 match port.poll_outgoing(cx) {
-                    Poll::Ready(Outgoing::Text(text)) => {
-                        self.queue(Frame::message(text, OpCode::Data(Data::Text), true));
-                    }
-                    Poll::Ready(Outgoing::Binary(bytes)) => {
-                        self.queue(Frame::message(bytes, OpCode::Data(Data::Binary), true));
-                    }
-                    Poll::Ready(Outgoing::Ping) => self.queue(Frame::ping(Bytes::new())),
                     Poll::Ready(Outgoing::Close(code)) => return Poll::Ready(Some(End::Close(code))),
+                    Poll::Ready(frame) => self.lane.queue(wire::frame(frame)),
                     Poll::Pending => is_drained = true,
                 }
             }
@@ -216,36 +206,16 @@ impl Socket {
         }
     }
 
-    fn queue(&mut self, frame: Frame) {
-        let written = frame.format(&mut (&mut self.out).writer());
-        assert!(written.is_ok(), "memory takes every frame");
-    }
-
     /// Writes all there is. Fails, too, when the peer took nothing for too long.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.out.is_empty() {
-            match Pin::new(&mut self.stream).poll_write(cx, &self.out) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(written)) => {
-                    self.out.advance(written);
-                    self.unflushed = true;
-                    self.stalled = None;
-                }
-                Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
-                Poll::Pending => return self.poll_stalled(cx),
-            }
-        }
-        if self.unflushed {
-            match Pin::new(&mut self.stream).poll_flush(cx) {
-                Poll::Ready(flushed) => flushed?,
-                Poll::Pending => return self.poll_stalled(cx),
-            }
-            self.unflushed = false;
+        let (progress, written) = self.lane.poll_write(cx);
+        if progress {
             self.stalled = None;
-            // An idle connection keeps no buffer.
-            self.out = BytesMut::new();
         }
-        Poll::Ready(Ok(()))
+        match written {
+            Poll::Ready(written) => Poll::Ready(written),
+            Poll::Pending => self.poll_stalled(cx),
+        }
     }
 
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -253,18 +223,6 @@ impl Socket {
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(stalled.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(ErrorKind::TimedOut, "the peer takes nothing")))
-    }
-
-    /// Reads to the end, for nothing.
-    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let mut bytes = [0; 1024];
-            let mut bytes = ReadBuf::new(&mut bytes);
-            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut bytes)) {
-                Ok(()) if !bytes.filled().is_empty() => {}
-                Ok(()) | Err(_) => return Poll::Ready(()),
-            }
-        }
     }
 }
 
@@ -305,38 +263,8 @@ impl Received {
     }
 }
 
-/// The stream as the library sees it: reads go to the socket, writes (pongs and replies to close frames, which it
-/// makes by itself) to the queue that everything else goes through.
-struct Pipe<'a, 'cx> {
-    stream: &'a mut Stream,
-    out: &'a mut BytesMut,
-    cx: &'a mut Context<'cx>,
-}
-
-impl Read for Pipe<'_, '_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let mut buf = ReadBuf::new(buf);
-        match Pin::new(&mut *self.stream).poll_read(self.cx, &mut buf) {
-            Poll::Ready(read) => read.map(|()| buf.filled().len()),
-            Poll::Pending => Err(ErrorKind::WouldBlock.into()),
-        }
-    }
-}
-
-impl Write for Pipe<'_, '_> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.out.extend_from_slice(buf);
-        Ok(buf.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Allocated for every WebSocket, idle or not.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
-/// When so much waits to be written, no more is taken from the session and nothing is read that would need answers.
-const OUT_BYTES_HIGH: usize = 16 * 1024;
+/// Allocated for every WebSocket, idle or not. What is read goes through a buffer that a core's WebSockets share, so that one
+/// system call takes more than this.
+const READ_BUFFER_BYTES: usize = 256;
 /// Taken in before answers are written: several answers then share a write.
 const MESSAGES_AT_ONCE: usize = 32;

@@ -172,7 +172,13 @@ impl sockets::Host for State {
 /// Names the event of `ack` to the guest. The socket's id is in it, so that a token which a guest kept does not
 /// answer another socket's event.
 pub(crate) fn token_text(socket: &str, token: AckToken) -> String {
-    format!("{socket}.{}", token.0)
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(token.0);
+    let mut text = String::with_capacity(socket.len() + 1 + digits.len());
+    text.push_str(socket);
+    text.push('.');
+    text.push_str(digits);
+    text
 }
 
 impl State {
@@ -233,7 +239,7 @@ impl State {
             self.transaction.own(id)?;
             let token = AckToken(number.parse().ok()?);
             // Strictly as we wrote it: no sign, no leading zero.
-            (token_text(id, token) == text).then_some(token)
+            (itoa::Buffer::new().format(token.0) == number).then_some(token)
         });
         parsed.ok_or(Refused::Error(Error::NotFound))
     }

@@ -232,7 +232,7 @@ pub(crate) fn socket_call(kind: CallKind) -> Call {
         socket: Some(SocketView {
             id,
             namespace: "/".into(),
-            rooms: rooms.into(),
+            rooms: rooms.to_vec(),
             state,
             state_version: 0,
         }),
