@@ -229,13 +229,11 @@ impl Outbox {
 
     pub(crate) fn poll_pop(&self, cx: &mut Context<'_>) -> Poll<Outgoing> {
         let mut inner = self.0.borrow_mut();
-        match inner.pop() {
-            Some(frame) => Poll::Ready(frame),
-            None => {
-                inner.wait(cx);
-                Poll::Pending
-            }
+        if let Some(frame) = inner.pop() {
+            return Poll::Ready(frame);
         }
+        inner.wait(cx);
+        Poll::Pending
     }
 }
 
