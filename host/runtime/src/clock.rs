@@ -1,8 +1,10 @@
+#[cfg(test)]
+use std::sync::atomic::AtomicU64;
 use std::{
     sync::{
         Arc, OnceLock,
         atomic::{
-            AtomicBool, AtomicU64,
+            AtomicBool,
             Ordering::{Relaxed, SeqCst},
         },
     },
@@ -10,8 +12,14 @@ use std::{
     time::Duration,
 };
 
-/// One tick: the precision of CPU limits, and how long a spinning guest may hold its thread.
+/// One tick where calls are short: how long the first that is not may hold its thread.
 const TICK: Duration = Duration::from_millis(1);
+
+/// One tick where some are long: about a slice, with what the timer is late.
+const TICK_FINE: Duration = Duration::from_micros(150);
+
+/// For so many ticks they stay fine after a call was long, about a second: a tick costs a wake-up.
+const FINE_TICKS: u32 = 5_000;
 
 /// Ticks without a call after which the ticker sleeps: a node on which nobody speaks uses no CPU.
 const QUIET_TICKS_MAX: u32 = 64;
@@ -20,7 +28,10 @@ const QUIET_TICKS_MAX: u32 = 64;
 #[derive(Default)]
 pub(crate) struct Clock {
     /// Written by the ticker alone.
+    #[cfg(test)]
     ticks: AtomicU64,
+    /// Set by calls that are long, taken by the ticker.
+    long: AtomicBool,
     /// Set by calls when they are resumed, taken by the ticker.
     awake: AtomicBool,
     /// Set by the ticker before it sleeps, taken by the call that wakes it.
@@ -36,8 +47,11 @@ pub(crate) struct Ticker {
 }
 
 impl Clock {
-    pub(crate) fn now(&self) -> u64 {
-        self.ticks.load(Relaxed)
+    /// A call has run for a slice: ticks are to be fine for a while.
+    pub(crate) fn found_long(&self) {
+        if !self.long.load(Relaxed) {
+            self.long.store(true, Relaxed);
+        }
     }
 
     /// A call is being resumed: it will be again within a tick, as long as it runs.
@@ -65,11 +79,17 @@ impl Clock {
     }
 
     fn run(&self, wasm: &wasmtime::Engine) {
-        let mut quiet = 0;
+        let (mut quiet, mut fine) = (0, 0);
         while !self.stop.load(Relaxed) {
-            std::thread::park_timeout(TICK);
+            std::thread::park_timeout(if fine > 0 { TICK_FINE } else { TICK });
+            #[cfg(test)]
             self.ticks.fetch_add(1, Relaxed);
             wasm.increment_epoch();
+            fine = if self.long.swap(false, Relaxed) {
+                FINE_TICKS
+            } else {
+                fine.saturating_sub(1)
+            };
             quiet = if self.awake.swap(false, SeqCst) {
                 0
             } else {

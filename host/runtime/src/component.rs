@@ -8,7 +8,7 @@ use wasmtime::component::{
 };
 
 use crate::{
-    CompileError, Engine, Fair, Host, Limits, Quota,
+    CompileError, Engine, Fair, Host, Lanes, Limits, Quota,
     imports::OFFERED,
     instance::{Instance, NotStarted},
     state::State,
@@ -107,7 +107,7 @@ impl Component {
     pub async fn try_start(&self, host: Arc<dyn Host>, limits: &Limits) -> Result<(), Failure> {
         let limits = Arc::new(limits.clone());
         // It concerns no other app: whoever checks a component has a core's turns to itself.
-        let seat = Fair::new(1).seat(&Arc::new(Quota::new(Arc::default())));
+        let seat = Fair::new(1, &Lanes::new(1)).seat(&Arc::new(Quota::new(Arc::default())));
         match Instance::start(self, host, &limits, &seat).await {
             Ok(_) => Ok(()),
             Err(NotStarted::PoolFull(failure) | NotStarted::Failed(failure)) => Err(failure),

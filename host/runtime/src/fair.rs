@@ -1,4 +1,5 @@
-//! Who runs next on a full core, and whose instances fill a full pool.
+//! Who runs next on a full core, on how many cores long calls run, and whose instances fill a full pool.
+mod lanes;
 mod slots;
 mod turns;
 
@@ -8,21 +9,26 @@ use std::{
     rc::Rc,
     sync::{
         Arc, Weak,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use router::Limit;
 
 use crate::quota::Quota;
+use lanes::Lane;
+pub use lanes::Lanes;
 pub(crate) use slots::{Slot, Slots};
 use turns::Turns;
 
 /// One core, shared by the workers of all apps on it. Cheap to clone; stays on its thread.
 #[derive(Clone)]
 pub struct Fair {
+    core: u64,
     turns: Arc<Turns>,
+    lanes: Lanes,
     slots: Rc<Slots>,
     /// By the quota's id: versions of one app sit together.
     seats: Rc<RefCell<HashMap<u64, Weak<Seat>>>>,
@@ -30,7 +36,9 @@ pub struct Fair {
 
 /// One app's place on one core.
 pub(crate) struct Seat {
+    core: u64,
     turns: Arc<Turns>,
+    lanes: Lanes,
     quota: Arc<Quota>,
     /// Nanoseconds of the core that the app has had, in the turns' reckoning.
     used: AtomicU64,
@@ -38,14 +46,28 @@ pub(crate) struct Seat {
     untold: AtomicU64,
 }
 
+/// The lane that a call holds, once it is long.
+#[derive(Default)]
+pub(crate) struct Hold {
+    lane: Mutex<Option<Lane>>,
+    /// Whether there is one: spares short calls the lock.
+    held: AtomicBool,
+}
+
 /// The quota is told of time used in pieces of this: cores do not fight over it at every call.
 const TELL_NS: u64 = 200_000;
 
+/// How far an app that was quiet may be ahead of those that wait: its next calls go first.
+const CREDIT_NS: u64 = 5_000_000;
+
 impl Fair {
-    /// `instances_max`: how many instances may live on this core at once, of all apps.
-    pub fn new(instances_max: usize) -> Self {
+    /// `instances_max`: how many instances may live on this core at once, of all apps. `lanes`: the node's.
+    pub fn new(instances_max: usize, lanes: &Lanes) -> Self {
+        static CORES: AtomicU64 = AtomicU64::new(0);
         Self {
+            core: CORES.fetch_add(1, Relaxed),
             turns: Arc::default(),
+            lanes: lanes.clone(),
             slots: Rc::new(Slots::new(instances_max)),
             seats: Rc::default(),
         }
@@ -58,13 +80,21 @@ impl Fair {
         }
         seats.retain(|_, seat| seat.strong_count() > 0);
         let seat = Arc::new(Seat {
+            core: self.core,
             turns: Arc::clone(&self.turns),
+            lanes: self.lanes.clone(),
             quota: Arc::clone(quota),
             used: AtomicU64::new(0),
             untold: AtomicU64::new(0),
         });
         seats.insert(quota.id(), Arc::downgrade(&seat));
         seat
+    }
+
+    /// How many slices long calls have run here.
+    #[cfg(test)]
+    pub(crate) fn slices(&self) -> u64 {
+        self.turns.slices()
     }
 
     pub(crate) fn slots(&self) -> &Rc<Slots> {
@@ -85,7 +115,9 @@ impl Seat {
             if self.turns.goes_at_once(self) {
                 return;
             }
-            self.turns.wait(self).await;
+            let before = self.turns.slices();
+            self.turns.wait(self, false).await;
+            self.quota.waited(self.turns.slices() - before);
             // Others of the app may have used up what there was meanwhile: a thousand calls do not go where one may.
             if !self.is_starved() {
                 return;
@@ -93,21 +125,34 @@ impl Seat {
         }
     }
 
-    /// A call has had its slice of the core: others first.
-    pub(crate) async fn after_slice(self: Arc<Self>) {
+    /// A call has had its slice of the core: others first. It is long from now on, and waits for a lane if it has none,
+    /// at an allowance of `ms_per_second`.
+    pub(crate) async fn after_slice(self: Arc<Self>, hold: &Hold, ms_per_second: u32) {
         loop {
-            self.wait_for_cpu().await;
-            self.turns.wait(&self).await;
+            if self.is_starved() {
+                hold.release();
+                self.wait_for_cpu().await;
+            }
+            if hold.is_over(&self) {
+                hold.release();
+            }
+            if !hold.is_held() {
+                let at_once_max = ms_per_second.div_ceil(1_000).max(1) as usize;
+                hold.keep(self.lanes.enter(&self, at_once_max).await);
+            }
+            self.turns.wait(&self, true).await;
             if !self.is_starved() {
                 return;
             }
         }
     }
 
-    /// A call held the core for so long, at an allowance of `ms_per_second` on the node.
-    pub(crate) fn spend(&self, time: Duration, ms_per_second: u32) {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    /// A call held the core for `nanos`, at an allowance of `ms_per_second` on the node.
+    pub(crate) fn spend(&self, nanos: u64, hold: &Hold, ms_per_second: u32) {
         self.turns.spent(self, nanos);
+        if hold.spend(nanos) {
+            self.quota.had_in_lanes().fetch_add(nanos, Relaxed);
+        }
         let untold = self.untold.fetch_add(nanos, Relaxed).saturating_add(nanos);
         if untold >= TELL_NS {
             self.untold.store(0, Relaxed);
@@ -130,6 +175,41 @@ impl Seat {
             tokio::time::sleep(wait).await;
             wait = self.quota.cpu_wait();
         }
+    }
+}
+
+impl Hold {
+    /// The call has ended, or waits for something else than the processor.
+    pub(crate) fn release(&self) {
+        if self.is_held() {
+            self.held.store(false, Relaxed);
+            let lane = self.lane.lock().take();
+            drop(lane);
+        }
+    }
+
+    fn keep(&self, lane: Lane) {
+        *self.lane.lock() = Some(lane);
+        self.held.store(true, Relaxed);
+    }
+
+    /// Whether the time was run in a lane.
+    fn spend(&self, nanos: u64) -> bool {
+        if !self.is_held() {
+            return false;
+        }
+        if let Some(lane) = &mut *self.lane.lock() {
+            lane.spend(nanos);
+        }
+        true
+    }
+
+    fn is_held(&self) -> bool {
+        self.held.load(Relaxed)
+    }
+
+    fn is_over(&self, seat: &Seat) -> bool {
+        self.is_held() && self.lane.lock().as_ref().is_some_and(|lane| lane.is_over(seat))
     }
 }
 

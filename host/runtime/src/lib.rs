@@ -28,7 +28,7 @@ mod transaction;
 pub use compiler::{CompileError, CompileLimits};
 pub use component::{Component, Digest, Exports};
 pub use engine::{Engine, EngineConfig, StartError};
-pub use fair::Fair;
+pub use fair::{Fair, Lanes};
 pub use host::{
     Commit, CommitError, Condition, Host, KvWrite, LineOf, LogLevel, Page, SocketInfo, TimerChange,
 };

@@ -4,7 +4,7 @@ use router::Limit;
 /// ([`crate::Quota`]). Every limit is enforced here, and named in the failure it causes.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// CPU of one call, counted in the engine's ticks of 1 ms. Instantiation has as much again, as it has of
+    /// CPU of one call, counted in slices of a fraction of a millisecond. Instantiation has as much again, as it has of
     /// `wall_ms_per_call`.
     pub cpu_ms_per_call: u32,
     /// CPU of all calls of the app on the node, in a second; a second's worth may be used at once. Calls beyond wait,

@@ -3,7 +3,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -11,18 +11,31 @@ use std::{
 
 use tokio::time::{Sleep, sleep};
 
-use crate::{clock::Clock, fair::Seat};
+use crate::{
+    clock::Clock,
+    fair::{Hold, Seat},
+};
 
-/// Tells how much of a call was running rather than waiting: the engine's tick when the executor last resumed it.
+/// Tells how much of a call was running rather than waiting.
 ///
 /// An epoch deadline alone cannot: it passes while a guest waits for the host, too.
 pub(crate) struct Pace {
     clock: Arc<Clock>,
     seat: Arc<Seat>,
     cpu_ms_per_second: u32,
-    /// Written when a call is polled.
-    resumed_at: AtomicU64,
+    made: Instant,
+    /// When the executor last resumed the call, in nanoseconds since `made`.
+    resumed: AtomicU64,
+    /// Whether the call waits for its next slice, not for the host.
+    between: AtomicBool,
+    hold: Hold,
 }
+
+/// A call that has run for this long since it was resumed has had its slice when the engine ticks next.
+const SLICE_NS: u64 = 100_000;
+
+/// A slice counts for at most this: it is measured by the clock, and the machine may have run something else.
+const SLICE_COUNTS_NS_MAX: u64 = 1_000_000;
 
 impl Pace {
     pub(crate) fn new(clock: Arc<Clock>, seat: Arc<Seat>, cpu_ms_per_second: u32) -> Self {
@@ -30,23 +43,48 @@ impl Pace {
             clock,
             seat,
             cpu_ms_per_second,
-            resumed_at: AtomicU64::new(0),
+            made: Instant::now(),
+            resumed: AtomicU64::new(0),
+            between: AtomicBool::new(false),
+            hold: Hold::default(),
         }
     }
 
-    /// Whether a tick passed since the call was resumed.
-    pub(crate) fn ticked(&self) -> bool {
-        self.clock.now() != self.resumed_at.load(Relaxed)
+    /// The engine has ticked. If the call has had a slice since it was resumed: what that counts for, in nanoseconds.
+    pub(crate) fn slice(&self) -> Option<u64> {
+        let ran = self.now().saturating_sub(self.resumed.load(Relaxed));
+        if ran < SLICE_NS {
+            return None;
+        }
+        self.clock.found_long();
+        Some(ran.min(SLICE_COUNTS_NS_MAX))
+    }
+
+    /// Waits for the next slice.
+    pub(crate) async fn next_slice(self: Arc<Self>) {
+        self.between.store(true, Relaxed);
+        let seat = Arc::clone(&self.seat);
+        seat.after_slice(&self.hold, self.cpu_ms_per_second).await;
+        self.between.store(false, Relaxed);
     }
 
     fn resume(&self) {
         self.clock.wake();
-        self.resumed_at.store(self.clock.now(), Relaxed);
+        self.resumed.store(self.now(), Relaxed);
     }
 
-    /// The call gave its thread back after `time`.
-    fn pause(&self, time: Duration) {
-        self.seat.spend(time, self.cpu_ms_per_second);
+    /// The call gave its thread back.
+    fn pause(&self) {
+        let ran = self.now().saturating_sub(self.resumed.load(Relaxed));
+        // By the clock, since most calls end before the engine ticks: a flood of them counts as well.
+        self.seat.spend(ran, &self.hold, self.cpu_ms_per_second);
+        if !self.between.load(Relaxed) {
+            self.hold.release();
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.made.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -57,10 +95,8 @@ pub(crate) async fn within<F: Future>(pace: &Pace, wall: Duration, work: F) -> O
     let mut timer: Option<Pin<Box<Sleep>>> = None;
     poll_fn(|cx| {
         pace.resume();
-        // By the clock, since most calls end before the engine ticks: a flood of them counts as well.
-        let resumed = Instant::now();
         let polled = work.as_mut().poll(cx);
-        pace.pause(resumed.elapsed());
+        pace.pause();
         or_late(polled, &mut timer, wall, cx)
     })
     .await

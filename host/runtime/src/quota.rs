@@ -19,6 +19,9 @@ pub struct Quota {
     cpu: Mutex<Bucket>,
     /// Whether `cpu` owed time when it was last looked at: spares calls the lock.
     dry: AtomicBool,
+    /// Nanoseconds that its long calls have run, in the lanes' reckoning.
+    had_in_lanes: Arc<AtomicU64>,
+    slices_waited_max: AtomicU64,
     lines: Mutex<Lines>,
     http: Mutex<Bucket>,
 }
@@ -38,6 +41,8 @@ impl Quota {
             hits,
             cpu: Mutex::default(),
             dry: AtomicBool::new(false),
+            had_in_lanes: Arc::default(),
+            slices_waited_max: AtomicU64::new(0),
             lines: Mutex::default(),
             http: Mutex::default(),
         }
@@ -50,6 +55,19 @@ impl Quota {
     /// Tells apps apart.
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The most slices of long calls that ran on a core while a call of this app waited there to begin.
+    pub fn slices_waited_max(&self) -> u64 {
+        self.slices_waited_max.load(Relaxed)
+    }
+
+    pub(crate) fn waited(&self, slices: u64) {
+        self.slices_waited_max.fetch_max(slices, Relaxed);
+    }
+
+    pub(crate) fn had_in_lanes(&self) -> &Arc<AtomicU64> {
+        &self.had_in_lanes
     }
 
     /// Time on a processor was used, at an allowance of `ms_per_second`.

@@ -34,8 +34,8 @@ pub(crate) struct State {
     pub(crate) table: ResourceTable,
     pace: Arc<Pace>,
     pub(crate) seat: Arc<Seat>,
-    /// Ticks that this call was running.
-    slices: u32,
+    /// Nanoseconds that this call has run, in whole slices.
+    ran: u64,
     /// Made when the guest first asks for clocks, randomness or its standard streams; many never do.
     wasi: Option<WasiCtx>,
     http: WasiHttpCtx,
@@ -74,7 +74,7 @@ impl State {
             table,
             pace,
             seat,
-            slices: 0,
+            ran: 0,
             wasi: None,
             http: WasiHttpCtx::new(),
             http_hooks: HttpHooks::new(Arc::clone(&host), &limits, quota),
@@ -86,7 +86,7 @@ impl State {
     /// Begins a call: everything that is counted by call starts again.
     pub(crate) fn begin(&mut self, socket: Option<router::SocketView>, trace: Option<Trace>) {
         self.trace = trace;
-        self.slices = 0;
+        self.ran = 0;
         self.memory.denied = false;
         self.lines.begin();
         self.http_hooks.begin(trace);
@@ -105,21 +105,21 @@ impl State {
 
 /// Called by wasmtime when the epoch passed the call's deadline.
 ///
-/// Every tick gives the other tasks of this thread their turn, and the core to the app that has had least of it, so
-/// guests that spin cost others about one tick, however many they are.
+/// Every slice gives the other tasks of this thread their turn, and the core to the app that has had least of it, so
+/// guests that spin cost others about one slice, however many they are.
 pub(crate) fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
     let state = store.data_mut();
-    if !state.pace.ticked() {
-        // The deadline passed while the guest waited for us.
+    let Some(ran) = state.pace.slice() else {
+        // It has only begun, or the deadline passed while the guest waited for us.
         return Ok(UpdateDeadline::Continue(1));
-    }
-    state.slices += 1;
+    };
+    state.ran = state.ran.saturating_add(ran);
     let max = state.limits.cpu_ms_per_call;
-    if state.slices > max {
+    if state.ran > u64::from(max) * 1_000_000 {
         return Err(LimitHit(Limit::CpuMsPerCall.describe(max)).into());
     }
     // Not `Yield`: that wakes at once, and the thread's I/O and other apps would wait.
-    let turn = Arc::clone(&state.seat).after_slice();
+    let turn = Arc::clone(&state.pace).next_slice();
     Ok(UpdateDeadline::YieldCustom(1, Box::pin(turn)))
 }
 

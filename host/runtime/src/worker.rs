@@ -11,7 +11,7 @@ use router::{Call, CallKind, Effect, Failure, Hits, Limit};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::{
-    Component, Fair, Limits, Quota,
+    Component, Fair, Lanes, Limits, Quota,
     fair::{Seat, Slot, Slots},
     host::{CommitError, Host},
     instance::{Instance, NotStarted, late, wall},
@@ -91,7 +91,13 @@ impl Worker {
     /// A worker that has a core to itself.
     pub fn new(source: Rc<dyn Source>, host: Arc<dyn Host>, limits: Limits) -> Self {
         let quota = Arc::new(Quota::new(Arc::new(Hits::default())));
-        Self::sharing(source, host, limits, &Fair::new(usize::MAX), &quota)
+        Self::sharing(
+            source,
+            host,
+            limits,
+            &Fair::new(usize::MAX, &Lanes::new(1)),
+            &quota,
+        )
     }
 
     /// A worker that shares its core with others: `fair` is the core's, `quota` the app's on this node.

@@ -10,7 +10,7 @@ use std::{
 use auth::KeyCache;
 use futures_util::future::LocalBoxFuture;
 use router::{Call, Effect, Failure, Trace};
-use runtime::{Component, Host, LogLevel, Source, Stats, Tier, Worker};
+use runtime::{Component, Host, Lanes, LogLevel, Source, Stats, Tier, Worker};
 use session::{AppSettings, Shards};
 use tokio::sync::mpsc;
 use tracing::Instrument;
@@ -36,6 +36,8 @@ pub(crate) struct CodeGrounds {
     pub(crate) shelf: Arc<Shelf>,
     /// Of all apps on one core.
     pub(crate) instances_max: usize,
+    /// Of all cores.
+    pub(crate) lanes: Lanes,
     pub(crate) secrets: Secrets,
     pub(crate) keys: Arc<KeyCache>,
     pub(crate) alarms: mpsc::UnboundedSender<Alarm>,

@@ -81,14 +81,14 @@ impl Core {
     }
 
     async fn serve(mut self, ready: oneshot::Sender<()>) -> std::io::Result<()> {
-        let instances_max = self.grounds.instances_max;
+        let (instances_max, lanes) = (self.grounds.instances_max, self.grounds.lanes.clone());
         let registry = Rc::new(Registry {
             tenants: self.tenants,
             grounds: self.grounds,
             locals: RefCell::default(),
         });
         let hub = Hub::start(self.shard, self.shards, self.inbox, self.backplane);
-        let _core = quota::begin_core(hub.clone(), instances_max);
+        let _core = quota::begin_core(hub.clone(), instances_max, &lanes);
         let peering = self.peering;
         let site = || Site {
             hub: hub.clone(),

@@ -4,7 +4,7 @@ mod usage;
 use std::{cell::RefCell, sync::Arc};
 
 use router::{Hits, Target};
-use runtime::{Fair, Worker};
+use runtime::{Fair, Lanes, Worker};
 use session::Hub;
 
 pub(crate) use usage::{Amount, Most, Usage};
@@ -53,9 +53,9 @@ thread_local! {
 /// Forgets the thread's core when dropped, while its runtime is still there.
 pub(crate) struct CoreGuard(());
 
-/// This thread is a core from now on. `instances_max`: of all apps on it together.
-pub(crate) fn begin_core(hub: Hub, instances_max: usize) -> CoreGuard {
-    let fair = Fair::new(instances_max);
+/// This thread is a core from now on. `instances_max`: of all apps on it together. `lanes`: the node's.
+pub(crate) fn begin_core(hub: Hub, instances_max: usize, lanes: &Lanes) -> CoreGuard {
+    let fair = Fair::new(instances_max, lanes);
     CORE.set(Some(OnCore { fair, hub }));
     CoreGuard(())
 }

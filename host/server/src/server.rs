@@ -94,6 +94,7 @@ impl Server {
             shards: shards.clone(),
             shelf: Arc::clone(&tenants.shelf),
             instances_max: rooms::instances_per_core(config),
+            lanes: runtime::Lanes::new(config.cores.get()),
             secrets: secrets.clone(),
             keys: Arc::new(KeyCache::new(Arc::new(HttpFetch::new()))),
             alarms,

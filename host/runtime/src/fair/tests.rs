@@ -4,24 +4,30 @@ use router::Hits;
 
 use super::*;
 
+fn core() -> Fair {
+    Fair::new(10, &Lanes::new(1))
+}
+
 fn quota() -> Arc<Quota> {
     Arc::new(Quota::new(Arc::new(Hits::default())))
 }
 
 /// An app all of whose calls run a slice of a millisecond, again and again, until `slices` were run by all.
 async fn spin(seat: Arc<Seat>, mine: &Cell<u32>, all: &Cell<u32>, slices: u32) {
+    let hold = Hold::default();
     seat.enter().await;
     while all.get() < slices {
         all.set(all.get() + 1);
         mine.set(mine.get() + 1);
-        seat.spend(Duration::from_millis(1), 1_000_000);
-        Arc::clone(&seat).after_slice().await;
+        seat.spend(1_000_000, &hold, 1_000_000);
+        Arc::clone(&seat).after_slice(&hold, 1_000_000).await;
     }
+    hold.release();
 }
 
 #[tokio::test]
 async fn an_app_with_many_calls_has_the_same_share_as_one_with_one() {
-    let fair = Fair::new(10);
+    let fair = core();
     let (many, one) = (fair.seat(&quota()), fair.seat(&quota()));
     let (of_many, of_one, all) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let crowd = (0..30).map(|_| spin(Arc::clone(&many), &of_many, &all, 600));
@@ -39,7 +45,7 @@ async fn an_app_with_many_calls_has_the_same_share_as_one_with_one() {
 /// looks at the sockets.
 #[tokio::test]
 async fn a_quiet_app_goes_before_a_crowd() {
-    let fair = Fair::new(10);
+    let fair = core();
     let (many, quiet) = (fair.seat(&quota()), fair.seat(&quota()));
     let (of_many, all) = (Cell::new(0), Cell::new(0));
     let crowd = futures_util::future::join_all((0..30).map(|_| spin(Arc::clone(&many), &of_many, &all, 400)));
@@ -50,7 +56,7 @@ async fn a_quiet_app_goes_before_a_crowd() {
             let before = all.get();
             quiet.enter().await;
             waited.push(all.get() - before);
-            quiet.spend(Duration::from_micros(5), 1_000_000);
+            quiet.spend(5_000, &Hold::default(), 1_000_000);
         }
     };
     tokio::join!(crowd, visits);
@@ -60,29 +66,30 @@ async fn a_quiet_app_goes_before_a_crowd() {
 
 #[tokio::test]
 async fn a_call_that_gave_up_waiting_holds_nobody_up() {
-    let fair = Fair::new(10);
+    let fair = core();
     let seat = fair.seat(&quota());
     seat.enter().await;
-    seat.spend(Duration::from_millis(5), 1_000_000);
+    let hold = Hold::default();
+    seat.spend(5_000_000, &hold, 1_000_000);
     for _ in 0..10 {
-        let waiting = Arc::clone(&seat).after_slice();
+        let waiting = Arc::clone(&seat).after_slice(&hold, 1_000_000);
         assert!(futures_util::FutureExt::now_or_never(waiting).is_none());
     }
-    Arc::clone(&seat).after_slice().await;
+    Arc::clone(&seat).after_slice(&hold, 1_000_000).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_app_that_used_its_second_waits_until_it_is_paid_for() {
-    let fair = Fair::new(10);
+    let fair = core();
     let quota = quota();
     let seat = fair.seat(&quota);
     let start = tokio::time::Instant::now();
     seat.enter().await;
     // Three seconds' worth at ten milliseconds a second: one is the burst.
-    seat.spend(Duration::from_millis(30), 10);
+    seat.spend(30_000_000, &Hold::default(), 10);
     assert!(seat.is_starved());
     // Another core's seat is starved as well.
-    assert!(Fair::new(10).seat(&quota).is_starved());
+    assert!(core().seat(&quota).is_starved());
     seat.enter().await;
     let waited = start.elapsed();
     assert!(
@@ -94,11 +101,51 @@ async fn an_app_that_used_its_second_waits_until_it_is_paid_for() {
 
 #[test]
 fn seats_are_an_apps_and_go_with_it() {
-    let fair = Fair::new(10);
+    let fair = core();
     let one = quota();
     let (seat, same) = (fair.seat(&one), fair.seat(&one));
     assert!(Arc::ptr_eq(&seat, &same));
     drop((seat, same));
     let _other = fair.seat(&quota());
     assert_eq!(fair.seats.borrow().len(), 1);
+}
+
+/// Of two cores one is kept free of long calls; the other core's app has its half all the same.
+#[tokio::test]
+async fn long_calls_of_two_cores_take_turns_on_one() {
+    let lanes = Lanes::new(2);
+    let (one, other) = (Fair::new(10, &lanes), Fair::new(10, &lanes));
+    let (here, there) = (one.seat(&quota()), other.seat(&quota()));
+    let (of_here, of_there, all) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    let crowd = (0..5).map(|_| spin(Arc::clone(&here), &of_here, &all, 300));
+    let single = spin(Arc::clone(&there), &of_there, &all, 300);
+    tokio::join!(futures_util::future::join_all(crowd), single);
+    assert!(
+        of_here.get().abs_diff(of_there.get()) <= 30,
+        "{} and {} slices",
+        of_here.get(),
+        of_there.get()
+    );
+    let (first, second) = (Hold::default(), Hold::default());
+    Arc::clone(&here).after_slice(&first, 1_000).await;
+    let waits = Arc::clone(&there).after_slice(&second, 1_000);
+    assert!(futures_util::FutureExt::now_or_never(waits).is_none());
+    first.release();
+    Arc::clone(&there).after_slice(&second, 1_000).await;
+}
+
+/// What an app may use by the second is so many cores at once, at least one.
+#[tokio::test]
+async fn an_app_has_as_many_lanes_as_its_cpu_by_the_second() {
+    let lanes = Lanes::new(8);
+    let (app, cores) = (quota(), (0..4).map(|_| Fair::new(10, &lanes)).collect::<Vec<_>>());
+    let seats: Vec<_> = cores.iter().map(|core| core.seat(&app)).collect();
+    let holds: Vec<_> = (0..4).map(|_| Hold::default()).collect();
+    let mut ran = 0;
+    for (seat, hold) in seats.iter().zip(&holds) {
+        let slice = Arc::clone(seat).after_slice(hold, 2_500);
+        let waited = tokio::time::timeout(Duration::from_millis(50), slice).await;
+        ran += u32::from(waited.is_ok());
+    }
+    assert_eq!(ran, 3);
 }

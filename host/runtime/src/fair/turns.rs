@@ -6,12 +6,15 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::Seat;
+use super::{CREDIT_NS, Seat};
 
 /// Takes turns on one core. As long as calls are short and few nobody waits. Once they have used [`ROUND_NS`] since
-/// the thread last looked at its sockets, and whenever one of them runs for longer than a slice, calls queue by app;
-/// the app that has had least of the core goes first. Between two rounds the thread's I/O and everything else that is
-/// ready has its go, so an app with a thousand spinning calls costs another's short call about one slice.
+/// the thread last looked at its sockets, and whenever one of them has run for a slice, calls queue by app; the app
+/// that has had least of the core goes first.
+///
+/// Between two rounds the thread's I/O and everything else that is ready has its go. A call that is long goes on only
+/// after a look at the sockets that brought no other call to begin: so from the time when a short call's event can be
+/// read to its answer one slice of others is run at most, however many calls spin.
 ///
 /// `Send` because a guest's stack may be suspended in it; used by one thread.
 #[derive(Default)]
@@ -23,6 +26,12 @@ struct Inner {
     spent: u64,
     /// Calls let go in this round that have not begun.
     released: usize,
+    /// Whether a call began, or went on, since the sockets were last looked at.
+    moved: bool,
+    /// Looks since a long call went on.
+    looks: u32,
+    /// Slices that long calls have run.
+    slices: u64,
     /// How much the app that was let go last had had: newcomers begin there.
     served: u64,
     /// One for each app that waits; few, so that a scan finds the next.
@@ -33,34 +42,41 @@ struct Inner {
 
 struct Queue {
     seat: Arc<Seat>,
-    calls: VecDeque<oneshot::Sender<()>>,
+    calls: VecDeque<Waiting>,
 }
 
-/// What calls may use between two looks at the sockets: one slice.
-const ROUND_NS: u64 = 1_000_000;
+struct Waiting {
+    go: oneshot::Sender<()>,
+    is_long: bool,
+}
 
-/// How far an app that was quiet may be ahead of those that wait: its next calls go first.
-const CREDIT_NS: u64 = 5_000_000;
+/// What calls may use between two looks at the sockets: about a slice.
+const ROUND_NS: u64 = 200_000;
+
+/// Looks after which a long call goes on even where short ones never end.
+const LOOKS_MAX: u32 = 8;
 
 impl Turns {
     /// Whether a call that begins need not wait.
     pub(super) fn goes_at_once(&self, seat: &Arc<Seat>) -> bool {
-        let inner = self.0.lock();
+        let mut inner = self.0.lock();
         let used = inner.arrive(seat);
-        inner.spent < ROUND_NS
+        let goes = inner.spent < ROUND_NS
             && inner
                 .queues
                 .iter()
-                .all(|queue| used < queue.seat.used.load(Relaxed))
+                .all(|queue| used < queue.seat.used.load(Relaxed));
+        inner.moved |= goes;
+        goes
     }
 
-    /// Waits for a turn; at least until the next round.
-    pub(super) async fn wait(self: &Arc<Self>, seat: &Arc<Seat>) {
+    /// Waits for a turn; at least until the next round. `is_long`: for another slice.
+    pub(super) async fn wait(self: &Arc<Self>, seat: &Arc<Seat>, is_long: bool) {
         let (go, gone) = oneshot::channel();
         let pumps = {
             let mut inner = self.0.lock();
             inner.arrive(seat);
-            inner.queue(seat).push_back(go);
+            inner.queue(seat).push_back(Waiting { go, is_long });
             !std::mem::replace(&mut inner.pumping, true)
         };
         if pumps {
@@ -78,8 +94,13 @@ impl Turns {
         let mut inner = self.0.lock();
         inner.spent = inner.spent.saturating_add(nanos);
         if inner.spent < ROUND_NS && inner.released == 0 {
-            inner.release();
+            inner.release(false);
         }
+    }
+
+    /// How many slices long calls have run here.
+    pub(super) fn slices(&self) -> u64 {
+        self.0.lock().slices
     }
 
     /// Begins a round whenever the thread has looked at its sockets, while anyone waits.
@@ -94,7 +115,10 @@ impl Turns {
                 inner.pumping = false;
                 return;
             }
-            inner.release();
+            let is_quiet = !std::mem::take(&mut inner.moved);
+            inner.looks += 1;
+            let long_may = is_quiet || inner.looks >= LOOKS_MAX;
+            inner.release(long_may);
         }
     }
 }
@@ -106,7 +130,7 @@ impl Inner {
         seat.used.fetch_max(floor, Relaxed).max(floor)
     }
 
-    fn queue(&mut self, seat: &Arc<Seat>) -> &mut VecDeque<oneshot::Sender<()>> {
+    fn queue(&mut self, seat: &Arc<Seat>) -> &mut VecDeque<Waiting> {
         let found = self
             .queues
             .iter()
@@ -124,8 +148,9 @@ impl Inner {
         }
     }
 
-    /// Lets the next call go: the oldest of the app that has had least.
-    fn release(&mut self) {
+    /// Lets the next call go: the oldest of the app that has had least. If that is a long one, and it may not go on yet,
+    /// none.
+    fn release(&mut self, long_may: bool) {
         loop {
             let next = self.queues.iter().enumerate();
             let next = next.min_by_key(|(_, queue)| queue.seat.used.load(Relaxed));
@@ -135,14 +160,25 @@ impl Inner {
             let Some(queue) = self.queues.get_mut(index) else {
                 return;
             };
+            if !long_may && queue.calls.front().is_some_and(|call| call.is_long) {
+                return;
+            }
             self.served = self.served.max(queue.seat.used.load(Relaxed));
             let call = queue.calls.pop_front();
             if queue.calls.is_empty() {
                 self.queues.swap_remove(index);
             }
+            let Some(Waiting { go, is_long }) = call else {
+                return;
+            };
             // One that was dropped meanwhile had its turn.
-            if call.is_some_and(|call| call.send(()).is_ok()) {
+            if go.send(()).is_ok() {
                 self.released += 1;
+                self.moved = true;
+                if is_long {
+                    self.looks = 0;
+                    self.slices += 1;
+                }
                 return;
             }
         }
