@@ -7,7 +7,8 @@ use crate::records::{AppRecord, LiveVersion};
 pub struct Entry {
     pub name: Arc<str>,
     pub stable: Live,
-    pub canary: Option<Canary>,
+    /// Boxed: few have one, and the entries of all apps lie in memory.
+    pub canary: Option<Box<Canary>>,
     /// Goes up with each secret that was set or removed: whoever has read them reads them again.
     pub secrets: u64,
 }
@@ -56,10 +57,10 @@ impl Entry {
         let stable = one(&live.stable)?;
         let canary = live.canary.as_ref().and_then(|canary| {
             let percent = canary.percent;
-            Some(Canary {
+            Some(Box::new(Canary {
                 live: one(&canary.live)?,
                 percent,
-            })
+            }))
         });
         Some(Self {
             name,

@@ -1,10 +1,11 @@
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     fs,
     hash::{DefaultHasher, Hash, Hasher},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -20,8 +21,21 @@ pub(crate) struct Cache {
     /// Of wasmtime's version and the engine's settings.
     compiler: String,
     /// Files found whole by this process; their sums are not computed again, so that mapping stays quick.
-    whole: Mutex<HashSet<Digest>>,
+    whole: Mutex<HashMap<Digest, Whole>>,
 }
+
+#[derive(Clone, Copy)]
+struct Whole {
+    bytes: u64,
+    /// When it was mapped last.
+    mapped: Instant,
+}
+
+/// A file that was mapped so long ago may have left the system's memory.
+const FRESH: Duration = Duration::from_mins(10);
+
+/// Mapping a file of this size takes a fraction of a millisecond. Rust's components are a megabyte.
+const QUICK_BYTES_MAX: u64 = 2 << 20;
 
 impl Cache {
     pub(crate) fn open(dir: PathBuf, engine: &wasmtime::Engine) -> io::Result<Self> {
@@ -56,9 +70,18 @@ impl Cache {
         )]
         // SAFETY: `precompile_component` of a compatible engine wrote it, see `store`, `open` and `is_whole`.
         let component = unsafe { Component::deserialize_file(engine, &code) };
+        if let Some(whole) = self.whole.lock().get_mut(&digest) {
+            whole.mapped = Instant::now();
+        }
         component
             .inspect_err(|error| tracing::warn!(%error, ?code, "compiled code refused"))
             .ok()
+    }
+
+    /// Whether a component's code is small, known to be whole, and was in memory a moment ago: mapping it reads no disk.
+    pub(crate) fn is_quick(&self, digest: Digest) -> bool {
+        let whole = self.whole.lock().get(&digest).copied();
+        whole.is_some_and(|whole| whole.bytes <= QUICK_BYTES_MAX && whole.mapped.elapsed() < FRESH)
     }
 
     pub(crate) fn has(&self, digest: Digest) -> bool {
@@ -74,18 +97,24 @@ impl Cache {
     }
 
     fn is_whole(&self, digest: Digest, code: &Path, sum: &Path) -> bool {
-        if self.whole.lock().contains(&digest) {
+        if self.whole.lock().contains_key(&digest) {
             return true;
         }
-        let right = fs::read_to_string(sum)
-            .is_ok_and(|sum| fs::read(code).is_ok_and(|code| Digest::of(&code).to_string() == sum));
-        if right {
-            self.whole.lock().insert(digest);
+        let read = fs::read_to_string(sum).and_then(|sum| Ok((sum, fs::read(code)?)));
+        let right = read
+            .ok()
+            .filter(|(sum, code)| Digest::of(code).to_string() == *sum);
+        if let Some((_, code)) = &right {
+            let whole = Whole {
+                bytes: code.len() as u64,
+                mapped: Instant::now(),
+            };
+            self.whole.lock().insert(digest, whole);
         } else {
             tracing::warn!(?code, "compiled code is damaged: removed");
             let _ = fs::remove_file(code);
         }
-        right
+        right.is_some()
     }
 
     fn paths(&self, digest: Digest) -> (PathBuf, PathBuf) {

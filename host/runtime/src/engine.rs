@@ -128,6 +128,12 @@ impl Engine {
         Component::link(self, &code, digest).ok()
     }
 
+    /// Whether [`Self::load`] takes a fraction of a millisecond, and reads no disk: so little that another thread would
+    /// be longer in waking.
+    pub fn loads_quickly(&self, digest: Digest) -> bool {
+        self.0.cache.as_ref().is_some_and(|cache| cache.is_quick(digest))
+    }
+
     /// Whether [`Self::load`] would find it.
     pub fn has(&self, digest: Digest) -> bool {
         self.0.cache.as_ref().is_some_and(|cache| cache.has(digest))

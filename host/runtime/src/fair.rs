@@ -11,7 +11,6 @@ use std::{
         Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -56,9 +55,6 @@ pub(crate) struct Hold {
 
 /// The quota is told of time used in pieces of this: cores do not fight over it at every call.
 const TELL_NS: u64 = 200_000;
-
-/// How far an app that was quiet may be ahead of those that wait: its next calls go first.
-const CREDIT_NS: u64 = 5_000_000;
 
 impl Fair {
     /// `instances_max`: how many instances may live on this core at once, of all apps. `lanes`: the node's.

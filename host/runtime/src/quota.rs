@@ -21,7 +21,7 @@ pub struct Quota {
     dry: AtomicBool,
     /// Nanoseconds that its long calls have run, in the lanes' reckoning.
     had_in_lanes: Arc<AtomicU64>,
-    slices_waited_max: AtomicU64,
+    slices_waited: AtomicU64,
     lines: Mutex<Lines>,
     http: Mutex<Bucket>,
 }
@@ -42,7 +42,7 @@ impl Quota {
             cpu: Mutex::default(),
             dry: AtomicBool::new(false),
             had_in_lanes: Arc::default(),
-            slices_waited_max: AtomicU64::new(0),
+            slices_waited: AtomicU64::new(0),
             lines: Mutex::default(),
             http: Mutex::default(),
         }
@@ -57,13 +57,13 @@ impl Quota {
         self.id
     }
 
-    /// The most slices of long calls that ran on a core while a call of this app waited there to begin.
-    pub fn slices_waited_max(&self) -> u64 {
-        self.slices_waited_max.load(Relaxed)
+    /// How many slices of long calls ran while calls of this app waited to begin, of all calls together.
+    pub fn slices_waited(&self) -> u64 {
+        self.slices_waited.load(Relaxed)
     }
 
     pub(crate) fn waited(&self, slices: u64) {
-        self.slices_waited_max.fetch_max(slices, Relaxed);
+        self.slices_waited.fetch_add(slices, Relaxed);
     }
 
     pub(crate) fn had_in_lanes(&self) -> &Arc<AtomicU64> {

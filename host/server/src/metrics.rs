@@ -134,7 +134,7 @@ impl AppNumbers {
         self.numbers
             .extend(hits.map(|(limit, count)| ("app_limit_hits_total", Some(("limit", limit)), count)));
         self.numbers
-            .push(("slices_waited_max", None, quotas.code.slices_waited_max()));
+            .push(("slices_waited_total", None, quotas.code.slices_waited()));
         if let Some(held) = quotas.kept.held() {
             let count = |count: i64| u64::try_from(count).unwrap_or(0);
             self.numbers.push(("kv_keys", None, count(held.keys)));
@@ -236,9 +236,9 @@ const FAMILIES: &[(&str, &str, &str)] = &[
     ("instances", "gauge", "Instances of the handler that live."),
     ("wakes_total", "counter", "Calls by what they had to wake."),
     (
-        "slices_waited_max",
-        "gauge",
-        "The most slices of other calls, each a fraction of a millisecond, that a call of the app waited for before it began.",
+        "slices_waited_total",
+        "counter",
+        "Slices of calls that ran long, each a fraction of a millisecond, while calls of the app waited to begin.",
     ),
     ("timers", "gauge", "Timers that wait."),
     (

@@ -147,10 +147,15 @@ impl Shelf {
     }
 
     async fn bring(&self, wanted: &Wanted<'_>) -> Result<(Component, Tier), ShelfError> {
-        // Reads and links a file of megabytes: other apps' events do not wait for that.
         let (engine, digest) = (self.engine.clone(), wanted.digest);
-        let loaded = tokio::task::spawn_blocking(move || engine.load(digest)).await;
-        if let Ok(Some(component)) = loaded {
+        let loaded = if engine.loads_quickly(digest) {
+            engine.load(digest)
+        } else {
+            // Reads and links a file of megabytes: other apps' events do not wait for that.
+            let load = tokio::task::spawn_blocking(move || engine.load(digest));
+            load.await.ok().flatten()
+        };
+        if let Some(component) = loaded {
             return Ok((component, Tier::Cold));
         }
         let wasm = self.fetch(wanted).await?;

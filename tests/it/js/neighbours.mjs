@@ -1,8 +1,8 @@
 // Two apps attack the node with all that a handler can do; the third one's round trips are timed.
-import { assert, call, client, connected, figure, leave, once, upTo } from "./lib.mjs";
+import { fork } from "node:child_process";
+import { assert, call, connected, figure, leave } from "./lib.mjs";
 
 const SPELL_MS = 5000;
-const ATTACKS = ["loop", "hog", "unreachable", "overflow", "emit-flood", "emit-big", "log-flood", "read-flood", "print-flood"];
 
 const bench = await connected({ path: "/bench/socket.io/" });
 
@@ -12,7 +12,7 @@ async function measure() {
   for (let from = performance.now(); from < end; from = performance.now()) {
     assert.equal(await call(bench, "echo", from), from);
     times.push(performance.now() - from);
-    // A person, not a benchmark: the attackers live in this process as well.
+    // A person, not a benchmark.
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   times.sort((a, b) => a - b);
@@ -22,26 +22,18 @@ async function measure() {
 
 const calm = await measure();
 
-// Each attacker starts over when its connection ends, and attacks as soon as its last attack is over.
-let over = false;
-let attacks = 0;
-async function attack(app, commands) {
-  const socket = client({ path: `/${app}/socket.io/` });
-  await once(socket, "connect");
-  for (let turn = 0; !over; turn += 1) {
-    const [event, ...args] = [commands[turn % commands.length]].flat();
-    // An ack, an error or nothing: what counts is that the handler had its go.
-    await socket.timeout(1000).emitWithAck(event, ...args).catch(() => {});
-    attacks += 1;
-  }
-}
-const attackers = [
-  ...upTo(4).map(() => attack("guest-hostile", ATTACKS)),
-  ...upTo(4).map(() => attack("probe", [["flood", 900], ["flood", 100_000], ["regret"]])),
-];
+// In a process of their own, which gets what this one leaves: attackers sit on machines of their own.
+const attackers = fork(new URL("./neighbours/attack.mjs", import.meta.url), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+const heard = () =>
+  new Promise((resolve, reject) => {
+    attackers.once("message", resolve);
+    attackers.once("exit", (code) => reject(new Error(`the attackers ended with ${code}`)));
+  });
+await heard();
 const stormy = await measure();
-over = true;
-await Promise.all(attackers);
+attackers.send("stop");
+const attacks = await heard();
+attackers.kill();
 assert.ok(attacks > 20, `${attacks} attacks`);
 const line = ({ trips, p50, p99, worst }) => `${trips} trips, p50 ${p50} ms, p99 ${p99} ms, worst ${worst} ms`;
 figure(`neighbours: a third app's round trips in calm: ${line(calm)}; under ${attacks} attacks by two apps: ${line(stormy)}`);

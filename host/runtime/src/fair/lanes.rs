@@ -9,7 +9,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::{CREDIT_NS, Seat};
+use super::Seat;
 
 /// On how many cores of a node calls that are long may run at once: on all but one, so that there is always one that
 /// looks at its sockets, and a processor on which everything else of the machine gets its turn (an operating system
@@ -64,6 +64,9 @@ pub(crate) struct Lane {
 
 /// A lane is handed on after this, if anybody waits: cores hear of each other by a system call.
 const TURN_NS: u64 = 2_000_000;
+
+/// How far an app that was quiet may be ahead of those that wait: far enough for the next slice to be its own.
+const CREDIT_NS: u64 = 2 * TURN_NS;
 
 impl Lanes {
     /// `cores`: how many threads run calls.

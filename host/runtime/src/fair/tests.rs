@@ -1,4 +1,4 @@
-use std::cell::Cell;
+use std::{cell::Cell, time::Duration};
 
 use router::Hits;
 
@@ -148,4 +148,28 @@ async fn an_app_has_as_many_lanes_as_its_cpu_by_the_second() {
         ran += u32::from(waited.is_ok());
     }
     assert_eq!(ran, 3);
+}
+
+/// What an app has had of a core that nobody else wanted is not held against it when somebody comes.
+#[tokio::test]
+async fn a_newcomer_is_not_ahead_of_an_app_that_has_been_busy() {
+    let fair = core();
+    let (old, new) = (fair.seat(&quota()), fair.seat(&quota()));
+    for _ in 0..10_000 {
+        old.enter().await;
+        old.spend(100_000, &Hold::default(), 1_000_000);
+    }
+    let (of_new, all) = (Cell::new(0), Cell::new(0));
+    let mut waited = 0;
+    let visits = async {
+        while all.get() < 200 {
+            tokio::task::yield_now().await;
+            let before = all.get();
+            old.enter().await;
+            waited += all.get() - before;
+            old.spend(5_000, &Hold::default(), 1_000_000);
+        }
+    };
+    tokio::join!(spin(Arc::clone(&new), &of_new, &all, 200), visits);
+    assert!(waited < 20, "{waited}");
 }

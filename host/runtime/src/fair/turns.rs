@@ -6,7 +6,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::{CREDIT_NS, Seat};
+use super::Seat;
 
 /// Takes turns on one core. As long as calls are short and few nobody waits. Once they have used [`ROUND_NS`] since
 /// the thread last looked at its sockets, and whenever one of them has run for a slice, calls queue by app; the app
@@ -53,6 +53,12 @@ struct Waiting {
 /// What calls may use between two looks at the sockets: about a slice.
 const ROUND_NS: u64 = 200_000;
 
+/// What a call counts for at most, each time it is resumed.
+const COUNTS_NS_MAX: u64 = 1_000_000;
+
+/// How far an app that was quiet may be ahead of those that wait: its next call goes first.
+const CREDIT_NS: u64 = 100_000;
+
 /// Looks after which a long call goes on even where short ones never end.
 const LOOKS_MAX: u32 = 8;
 
@@ -66,7 +72,13 @@ impl Turns {
                 .queues
                 .iter()
                 .all(|queue| used < queue.seat.used.load(Relaxed));
-        inner.moved |= goes;
+        if goes {
+            inner.moved = true;
+            if inner.queues.is_empty() {
+                // An app that comes new is not owed what this one has had while nobody else wanted it.
+                inner.served = inner.served.max(used);
+            }
+        }
         goes
     }
 
@@ -90,7 +102,8 @@ impl Turns {
 
     /// A call held the core for so long.
     pub(super) fn spent(&self, seat: &Seat, nanos: u64) {
-        seat.used.fetch_add(nanos, Relaxed);
+        // By the clock: the machine may have run something else meanwhile, and the app is not to pay for that for long.
+        seat.used.fetch_add(nanos.min(COUNTS_NS_MAX), Relaxed);
         let mut inner = self.0.lock();
         inner.spent = inner.spent.saturating_add(nanos);
         if inner.spent < ROUND_NS && inner.released == 0 {

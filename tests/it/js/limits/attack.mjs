@@ -28,4 +28,5 @@ process.on("message", async (message) => {
     process.send({ ok: attack.expects.test(said), said: said.slice(0, 200) });
   }
 });
+process.on("disconnect", () => process.exit());
 process.send("ready");
