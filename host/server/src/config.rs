@@ -30,8 +30,6 @@ pub struct Config {
     pub apps: Vec<PathBuf>,
     /// Whether the one app answers where neither host nor path names one.
     pub app_at_root: bool,
-    /// Folder with the browser client's files.
-    pub client_dir: Option<PathBuf>,
     /// Threads that serve.
     pub cores: NonZeroUsize,
     /// TCP connections at once.
@@ -105,7 +103,6 @@ pub(crate) const SETTINGS: &[&str] = &[
     "nats_replicas",
     "cluster_listen",
     "cluster_advertise",
-    "client",
     "tls_cert",
     "tls_key",
     "trusted_proxy",
@@ -153,7 +150,6 @@ impl Config {
             trusted_proxies: list(&proxies),
             apps: apps.to_vec(),
             app_at_root: false,
-            client_dir: layers.path("client"),
             cores: layers
                 .parse("cores", "a number of threads, at least 1")?
                 .unwrap_or_else(all_cores),
@@ -188,7 +184,6 @@ impl Config {
             trusted_proxies: Vec::new(),
             apps: vec![app],
             app_at_root: true,
-            client_dir: None,
             cores: all_cores(),
             connections_max: connections(),
             drain: Duration::ZERO,

@@ -10,7 +10,7 @@ use backplane::{Backplane, Embedded};
 use platform::{AppDir, SecretsKey};
 use runtime::{Engine, EngineConfig};
 use tokio::sync::Semaphore;
-use transport::{ClientBundle, TransportConfig, TrustedProxies};
+use transport::{TransportConfig, TrustedProxies};
 
 use crate::{BuildError, Config, ConfigError, listen, shelf::Shelf};
 
@@ -120,12 +120,6 @@ pub(crate) fn transport_config(
         .as_ref()
         .map(|files| transport::tls_config(&files.cert, &files.key))
         .transpose()?;
-    let client = config.client_dir.as_deref().map(ClientBundle::load).transpose();
-    let client = client.map_err(|error| ConfigError {
-        place: "client".to_owned(),
-        problem: error.to_string(),
-    })?;
-    let client = client.map(Arc::new);
     let connections = permits(config.connections_max);
     // As many as all other nodes of a large cluster may carry here together.
     let cluster_connections = permits(config.connections_max.saturating_mul(CLUSTER_NODES));
@@ -137,7 +131,6 @@ pub(crate) fn transport_config(
     Ok(Arc::new(move || TransportConfig {
         default_app: default_app.clone(),
         trusted_proxies: trusted_proxies.clone(),
-        client: client.clone(),
         tls: tls.clone(),
         cluster: None,
         cluster_connections: Arc::clone(&cluster_connections),

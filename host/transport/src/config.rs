@@ -2,7 +2,7 @@ use std::{path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-use crate::{ClientBundle, Origins, Peering, TrustedProxies};
+use crate::{Origins, Peering, TrustedProxies};
 
 /// What one listener is told. The same values for every core of a node.
 pub struct TransportConfig {
@@ -10,8 +10,6 @@ pub struct TransportConfig {
     pub default_app: Option<String>,
     /// Peers whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: TrustedProxies,
-    /// The browser client served at `/socket.io/socket.io.js`. `None`: 404.
-    pub client: Option<Arc<ClientBundle>>,
     /// Offers h2 and HTTP/1.1 over TLS. `None`: plain text, both protocols by their first bytes.
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// One permit a TCP connection, as HTTP or as a WebSocket. Shared by all cores: descriptors are the process's.

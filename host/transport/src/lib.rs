@@ -20,7 +20,6 @@ mod upgrade;
 mod websocket;
 
 pub use accept::{Site, serve, serve_cluster};
-pub use client::{ClientBundle, ClientBundleError};
 pub use cluster::{ClusterKey, PeerWire, Peering, PeeringStats};
 pub use config::{Cookie, TransportConfig, Web, WebSettings};
 pub use forwarded::{InvalidProxy, TrustedProxies};

@@ -100,7 +100,7 @@ async fn respond(client: Rc<Client>, mut request: Request<Incoming>) -> Answer {
     let place = endpoint(&web, within);
     let (method, headers) = (request.method(), request.headers());
     let protocol = match place {
-        Endpoint::Client(name) => return client::serve(site.config.client.as_deref(), name, method, headers),
+        Endpoint::Client(name) => return client::serve(name, method, headers),
         Endpoint::Asset => return assets::serve(web.assets.as_deref(), within, method, headers).await,
         Endpoint::SocketIo => Protocol::SocketIo,
         Endpoint::EngineIo => Protocol::EngineIo,

@@ -5,7 +5,7 @@ use platform::{AppDir, Ceilings};
 use server::{Config, Handle, Ready, Server, Stop};
 
 use crate::{
-    build, cli, client,
+    build, cli,
     failure::{Failure, Kind},
     trace::{self, Style},
     ui,
@@ -21,12 +21,8 @@ pub(crate) fn run(arguments: &cli::Dev) -> Result<(), Failure> {
     let app = AppDir::load(&arguments.dir, &Ceilings::none())?;
     // Before the build, which may take a minute.
     server::check_listen(listen)?;
-    // npm waits for the network while cargo compiles.
-    let client = thread::spawn(client::fetch);
     build::build(&app)?;
-    let client = client.join().unwrap_or_default();
     let mut config = Config::dev(app.dir.clone(), listen, arguments.data.clone());
-    config.client_dir = client;
     config.on_log = Some(Arc::new(ui::log));
     let server = Server::build(&config)?;
     let handle = server.handle();

@@ -4,7 +4,6 @@ mod cli;
 mod access;
 mod apps;
 mod build;
-mod client;
 mod completions;
 mod deploy;
 mod dev;

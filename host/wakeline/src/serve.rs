@@ -1,7 +1,7 @@
 use server::{Config, Env, File, Server, Stop, Strings};
 
 use crate::{
-    cli, client,
+    cli,
     failure::Failure,
     trace::{self, Style},
     ui,
@@ -20,7 +20,6 @@ pub(crate) fn run(arguments: &cli::Serve) -> Result<(), Failure> {
         filter: if config.trace { TRACED } else { UNTRACED },
         json: config.log_json,
     });
-    config.client_dir = config.client_dir.or_else(client::find);
     if let Some(file) = &file {
         config.ceilings = file.ceilings()?;
     }

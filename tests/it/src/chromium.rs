@@ -3,14 +3,11 @@ use std::{fs, path::Path, process::Command};
 
 use tempfile::TempDir;
 
-use crate::harness::{Script, Wakeline, report, root, target};
+use crate::harness::{Script, Wakeline, browser, report, root, target};
 
 #[test]
 fn p12_two_windows_chat_while_the_handler_is_edited() {
-    let Some(browser) = ["chromium", "chromium-browser", "google-chrome"]
-        .into_iter()
-        .find(|name| is_there(name))
-    else {
+    let Some(browser) = browser() else {
         return report::skip("there is no chromium on PATH");
     };
     let copy = TempDir::new().unwrap();
@@ -81,11 +78,4 @@ fn edit(app: &Path) {
         "the chat's source has changed: edit something else of it"
     );
     fs::write(&source, after).unwrap();
-}
-
-fn is_there(program: &str) -> bool {
-    Command::new(program)
-        .arg("--version")
-        .output()
-        .is_ok_and(|output| output.status.success())
 }

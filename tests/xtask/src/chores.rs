@@ -1,5 +1,5 @@
 //! The small chores.
-use std::process::Command;
+use std::{fs, process::Command};
 
 use anyhow::{Context as _, Result};
 
@@ -33,6 +33,32 @@ pub(crate) fn fuzz(seconds: u32) -> Result<()> {
         ))?;
     }
     Ok(())
+}
+
+/// The files of npm's package as they are, compressed; its version is the one that the tests run with.
+pub(crate) fn client() -> Result<()> {
+    tools::node_packages()?;
+    let package = sh::root().join("tests/it/js/node_modules/socket.io-client");
+    let kept = sh::root().join("host/transport/socket.io-client");
+    for name in fs::read_dir(&kept)?.map(|entry| entry.map(|entry| entry.file_name())) {
+        let name = name?.to_string_lossy().into_owned();
+        let Some(name) = name.strip_suffix(".gz") else {
+            continue;
+        };
+        let mut gzip = Command::new("gzip");
+        // Without time and name, so that the same file is the same again.
+        gzip.args(["--best", "--no-name", "--stdout"])
+            .arg(package.join("dist").join(name))
+            .stdout(fs::File::create(kept.join(format!("{name}.gz")))?);
+        sh::run(&mut gzip)?;
+    }
+    fs::copy(package.join("LICENSE"), kept.join("LICENSE"))?;
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(package.join("package.json"))?)?;
+    let version = manifest["version"]
+        .as_str()
+        .context("its package.json names no version")?;
+    sh::step(&format!("socket.io-client {version}: {}", kept.display()));
+    Ok(fs::write(kept.join("VERSION"), version)?)
 }
 
 /// The copies are built in a folder of their own: what is broken there must not be taken for what is here.

@@ -42,6 +42,8 @@ enum Chore {
         #[arg(long, default_value_t = 30)]
         seconds: u32,
     },
+    /// Take the browser's client into the host anew, from the package that the tests use.
+    Client,
     /// Break the code on purpose (tests/sim/breaks/*.patch, in a copy) and see that the simulation finds each break.
     Breaks,
     /// Measure, beside peers: all, or `echo`, `fan-out`, …; `--vs`, `--quick`; `bench help` lists them.
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(),
         Chore::Guests => guests::build(),
         Chore::Fuzz { seconds } => chores::fuzz(seconds),
+        Chore::Client => chores::client(),
         Chore::Breaks => chores::breaks(),
         Chore::Bench { arguments } => chores::bench(&arguments),
         Chore::Demo { what } => demo::run(&what),

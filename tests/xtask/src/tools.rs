@@ -70,7 +70,8 @@ fn sysroot() -> Result<PathBuf> {
     Ok(PathBuf::from(sysroot.trim()))
 }
 
-fn node_packages() -> Result<()> {
+/// Those of the tests.
+pub(crate) fn node_packages() -> Result<()> {
     anyhow::ensure!(
         sh::has("node") && sh::has("npm"),
         "node and npm are not on PATH (Node 20 or later)"

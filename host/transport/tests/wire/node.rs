@@ -118,7 +118,6 @@ impl Setup {
         let config = TransportConfig {
             default_app: Some("chat".to_owned()),
             trusted_proxies: TrustedProxies::default(),
-            client: None,
             tls: None,
             connections: Arc::new(Semaphore::new(1000)),
             cluster: None,

@@ -40,10 +40,6 @@ pub(crate) struct Serve {
     /// Copies of each JetStream stream [default: 3 where there are 3 servers, else 1]
     #[arg(long, value_name = "N")]
     nats_replicas: Option<String>,
-    /// Folder with the browser client's files (`dist` of npm's socket.io-client), served as /socket.io/socket.io.js
-    /// [default: what `wakeline dev` has fetched on this machine, if it has]
-    #[arg(long, value_name = "DIR")]
-    client: Option<String>,
     /// Certificates in PEM; with --tls-key
     #[arg(long, value_name = "FILE")]
     tls_cert: Option<String>,
@@ -102,7 +98,6 @@ impl Strings for Serve {
             "nats_replicas" => self.nats_replicas.clone(),
             "cluster_listen" => self.cluster_listen.clone(),
             "cluster_advertise" => self.cluster_advertise.clone(),
-            "client" => self.client.clone(),
             "tls_cert" => self.tls_cert.clone(),
             "tls_key" => self.tls_key.clone(),
             "trusted_proxy" => (!self.trusted_proxy.is_empty()).then(|| self.trusted_proxy.join(",")),

@@ -1,17 +1,14 @@
 //! The chat in a real browser, behind round robin, while a node dies.
-use std::{fs, process::Command};
+use std::fs;
 
 use ::cluster::{Cluster, Options, copy_chat};
 
 use super::storm::alone;
-use crate::harness::{Script, binary, report, root, target};
+use crate::harness::{Script, binary, browser, report, root, target};
 
 #[test]
 fn p4_nothing_is_missing_in_the_page_when_its_node_is_killed() {
-    let Some(browser) = ["chromium", "chromium-browser", "google-chrome"]
-        .into_iter()
-        .find(|name| is_there(name))
-    else {
+    let Some(browser) = browser() else {
         return report::skip("there is no chromium on PATH");
     };
     let _alone = alone();
@@ -41,11 +38,4 @@ fn p4_nothing_is_missing_in_the_page_when_its_node_is_killed() {
             let node: usize = node.unwrap_or_else(|| panic!("nobody here can {what}"));
             cluster.nodes[node].process.kill();
         });
-}
-
-fn is_there(program: &str) -> bool {
-    Command::new(program)
-        .arg("--version")
-        .output()
-        .is_ok_and(|output| output.status.success())
 }

@@ -1,5 +1,6 @@
 //! What tests drive: the server, the network between, the clients' scripts.
 mod app;
+mod browser;
 mod host;
 mod output;
 mod proxy;
@@ -10,6 +11,7 @@ mod wakeline;
 use std::path::{Path, PathBuf};
 
 pub(crate) use app::{AppDir, component};
+pub(crate) use browser::browser;
 pub(crate) use host::{Host, Ran, run};
 pub(crate) use output::Output;
 pub(crate) use proxy::FaultProxy;

@@ -1,5 +1,6 @@
 //! Apps that are uploaded to a running host, by the command line that their authors have.
 mod deploys;
+mod page;
 mod quickstart;
 mod refused;
 
