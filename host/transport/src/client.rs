@@ -18,7 +18,8 @@ const ETAG: &str = concat!("\"", include_str!("../socket.io-client/VERSION"), "\
 pub(crate) fn serve(name: &str, method: &Method, headers: &HeaderMap) -> Answer {
     let Some(file) = FILES.iter().find(|file| file.name == name) else {
         // The only other name that is asked for here.
-        let message = "this host speaks the default parser, which this client does not: load socket.io.min.js";
+        let message =
+            "this host speaks the default parser, which this client does not: load socket.io.min.js";
         return error(StatusCode::NOT_FOUND, "no_client", message);
     };
     if method != Method::GET && method != Method::HEAD {

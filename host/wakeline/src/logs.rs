@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::{
     cli,
     failure::{Failure, Kind},
-    remote::{Ended, Path, Remote},
+    fields::{cell, field},
+    remote::{Ended, Event, Path, Remote},
     ui,
 };
 
@@ -27,6 +28,7 @@ pub(crate) fn run(arguments: &cli::Logs) -> Result<(), Failure> {
             Ok(Outcome::Whole) if !arguments.follow => return Ok(()),
             Ok(Outcome::Unheard) => return Ok(()),
             Ok(Outcome::Whole) => "the host ended it".to_owned(),
+            Ok(Outcome::Ended(why)) => format!("the host ended it: {why}"),
             Ok(Outcome::Broken(why)) if arguments.follow => why,
             Ok(Outcome::Broken(why)) => {
                 return Err(Failure::new(
@@ -56,6 +58,8 @@ const SEEN_MAX: usize = 4_000;
 
 enum Outcome {
     Whole,
+    /// In the host's words.
+    Ended(String),
     Broken(String),
     /// Nobody reads what is printed (`| head`).
     Unheard,
@@ -71,12 +75,20 @@ fn read(
 ) -> Result<Outcome, Failure> {
     let mut events = remote.events(&path(arguments, again))?;
     loop {
-        let line: Value = match events.next() {
-            Ok(line) => line,
+        let Event { name, data: line } = match events.next() {
+            Ok(event) => event,
             Err(Ended::Whole) => return Ok(Outcome::Whole),
             Err(Ended::Broken(why)) => return Ok(Outcome::Broken(why)),
         };
         *pause = PAUSE_MIN;
+        match name.as_str() {
+            "" => {}
+            "end" => return Ok(Outcome::Ended(cell(field(&line, "message")))),
+            _ => {
+                aside(&name, &line);
+                continue;
+            }
+        }
         if !seen.is_new(&line, again) {
             continue;
         }
@@ -88,6 +100,25 @@ fn read(
         if shown.is_err() {
             return Ok(Outcome::Unheard);
         }
+    }
+}
+
+/// What is not here. It is no line of the log, so it does not go where those go.
+fn aside(name: &str, data: &Value) {
+    match name {
+        "missed" => {
+            let lines = cell(field(data, "lines"));
+            ui::warn(
+                &format!("{lines} lines are missing here: they came too fast"),
+                None,
+            );
+        }
+        "partial" => {
+            let nodes = cell(field(data, "nodes"));
+            ui::warn(&format!("earlier lines of {nodes} are missing: no answer"), None);
+        }
+        // Of a host newer than this.
+        _ => {}
     }
 }
 

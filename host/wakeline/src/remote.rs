@@ -12,7 +12,7 @@ use ureq::{
     tls::{Certificate, RootCerts, TlsConfig},
 };
 
-pub(crate) use self::events::{Ended, Events};
+pub(crate) use self::events::{Ended, Event, Events};
 use crate::{
     access::Access,
     cli,

@@ -7,9 +7,11 @@ use serde_json::json;
 
 use super::{
     Admin, Asked,
+    logs::Reader,
     reply::{self, Denied, Outcome, error},
     routes::Access,
 };
+use crate::Handle;
 
 /// Why nobody is believed.
 pub(super) enum Refusal {
@@ -65,6 +67,34 @@ pub(super) fn check(access: Access, who: Option<&Identity>, app: &str) -> Result
         (Access::App(_), Some(who)) if who.app.as_deref() != Some(app) => Err(reply::no_app(app)),
         (Access::App(scope), Some(who)) if who.has(scope) => Ok(()),
         (Access::App(scope), Some(_)) => Err(forbidden(&format!("the token lacks the scope `{scope}`"))),
+    }
+}
+
+/// The token of somebody who was let in, looked at again while an answer goes on.
+pub(super) struct Pass {
+    handle: Handle,
+    /// `None`: the file's, which ends with the process.
+    token: Option<String>,
+}
+
+impl Pass {
+    pub(super) fn of(handle: &Handle, asked: &Asked<'_>) -> Self {
+        let by_file = asked.who == Some(&Identity::operator_by_file());
+        Self {
+            handle: handle.clone(),
+            token: bearer(asked.headers).filter(|_| !by_file).map(str::to_owned),
+        }
+    }
+}
+
+impl Reader for Pass {
+    async fn may_go_on(&self) -> bool {
+        let Some(token) = &self.token else { return true };
+        match self.handle.platform().authenticate(token).await {
+            Ok(identity) => identity.is_some(),
+            // A store that cannot be asked now has not said no; those who look for the cause read this.
+            Err(_) => true,
+        }
     }
 }
 

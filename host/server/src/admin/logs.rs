@@ -5,10 +5,11 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use http::StatusCode;
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::{
     Asked,
+    access::Pass,
     reply::{self, Outcome, error},
 };
 use crate::{
@@ -34,14 +35,19 @@ const TAIL_DEFAULT: usize = 100;
 const TAIL_MAX: usize = 1_000;
 /// A comment goes out after this long without a line, so that proxies and clients know that the connection lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How often it is looked whether whoever reads still may. With what the platform remembers of a token (3 s), one that was
+/// revoked on another node ends its streams here within the 5 s that operators are promised.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Of each: `data:` a line; `event: missed` with how many lines are not here, since whoever reads was too slow; `event: partial`
-/// with the nodes whose earlier lines are not here, since they did not answer.
+/// with the nodes whose earlier lines are not here, since they did not answer; `event: end` with why nothing more comes,
+/// where more was asked for.
 pub(super) async fn logs(handle: &Handle, asked: &Asked<'_>) -> Outcome {
     let Some(tenant) = handle.tenant(asked.app) else {
         return Err(reply::no_app(asked.app));
     };
     let wanted = Wanted::parse(asked.query).map_err(|message| reply::invalid(&message))?;
+    let pass = Pass::of(handle, asked);
     let asked = (&tenant.name, wanted.filter, wanted.tail);
     let neighbours = Neighbours::of(handle.nodes());
     let followed = spread::follow(handle.logs(), &handle.shared_backplane(), neighbours, asked).await;
@@ -49,7 +55,7 @@ pub(super) async fn logs(handle: &Handle, asked: &Asked<'_>) -> Outcome {
         Ok((tail, following)) => {
             let before = stream::iter(before(&tail));
             if wanted.follow {
-                Ok(reply::events(before.chain(after(following))))
+                Ok(reply::events(before.chain(after(following, pass))))
             } else {
                 Ok(reply::events(before))
             }
@@ -118,18 +124,67 @@ fn before(tail: &Tail) -> Vec<Bytes> {
     events
 }
 
-fn after(following: Following) -> impl Stream<Item = Bytes> + Send {
-    stream::unfold(following, |mut following| async move {
-        let event = match timeout(HEARTBEAT, following.next()).await {
-            Ok(None) => return None,
-            Ok(Some(Heard::Line(line))) => data(&line),
-            Ok(Some(Heard::Missed(lines))) => {
-                format!("event: missed\ndata: {}\n\n", json!({ "lines": lines })).into()
-            }
-            Err(_) => Bytes::from_static(b":\n\n"),
-        };
-        Some((event, following))
-    })
+/// Ends with an event that says why: the app is gone, or whoever reads may not any more.
+pub(crate) fn after(following: Following, reader: impl Reader) -> impl Stream<Item = Bytes> + Send {
+    let mut looks = interval_at(Instant::now() + LOOK, LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let told = Told {
+        following,
+        reader,
+        looks,
+        last: Instant::now(),
+    };
+    stream::unfold(Some(told), |told| async move { Some(told?.next().await) })
+}
+
+/// Who reads a stream that may last for weeks.
+pub(crate) trait Reader: Send + Sync {
+    /// Whether they still may.
+    fn may_go_on(&self) -> impl Future<Output = bool> + Send;
+}
+
+/// What somebody is told, line by line.
+struct Told<R> {
+    following: Following,
+    reader: R,
+    looks: Interval,
+    /// When something went out.
+    last: Instant,
+}
+
+impl<R: Reader> Told<R> {
+    /// The next event, and what comes after it; `None`: it was the last.
+    async fn next(mut self) -> (Bytes, Option<Self>) {
+        loop {
+            let event = tokio::select! {
+                // First: lines that never cease must not keep out who asks whether they may be read.
+                biased;
+                now = self.looks.tick() => {
+                    if !self.reader.may_go_on().await {
+                        return (end("unauthorised", "the token was revoked or has expired"), None);
+                    }
+                    if now - self.last < HEARTBEAT {
+                        continue;
+                    }
+                    Bytes::from_static(b":\n\n")
+                }
+                heard = self.following.next() => match heard {
+                    None => return (end("no_app", "the app was deleted"), None),
+                    Some(Heard::Line(line)) => data(&line),
+                    Some(Heard::Missed(lines)) => {
+                        format!("event: missed\ndata: {}\n\n", json!({ "lines": lines })).into()
+                    }
+                }
+            };
+            self.last = Instant::now();
+            return (event, Some(self));
+        }
+    }
+}
+
+fn end(code: &str, message: &str) -> Bytes {
+    let why = json!({ "code": code, "message": message });
+    format!("event: end\ndata: {why}\n\n").into()
 }
 
 /// JSON has no line breaks of its own: one `data:` is enough.

@@ -1,12 +1,19 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use backplane::{Backplane, Embedded};
+use futures_util::StreamExt;
 use parking_lot::Mutex;
 use runtime::LogLevel;
 use tokio::time::timeout;
 
 use crate::{
-    admin::logs::Wanted,
+    admin::logs::{Reader, Wanted, after},
     logs::{
         LogBook, LogLine, Logs, Origin, Said,
         follow::{Filter, Follow, Heard},
@@ -255,6 +262,58 @@ async fn a_node_that_does_not_answer_is_named_and_one_that_is_silent_is_forgotte
     std::mem::forget(following);
     tokio::time::sleep(Duration::from_secs(16)).await;
     assert_eq!(two.books[1].followers(), 0);
+}
+
+struct Allowed(Arc<AtomicBool>);
+
+impl Reader for Allowed {
+    async fn may_go_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A stream of the log of `chat`, and what ends its reader's right to it.
+async fn stream(book: &Arc<LogBook>) -> (impl futures_util::Stream<Item = bytes::Bytes>, Arc<AtomicBool>) {
+    let backplane: Arc<dyn Backplane> = Arc::new(Embedded::in_memory());
+    let asked = (&Arc::from("chat"), Filter::ALL, 0);
+    let (_, following) = spread::follow(book, &backplane, None, asked).await.unwrap();
+    let allowed = Arc::new(AtomicBool::new(true));
+    (Box::pin(after(following, Allowed(Arc::clone(&allowed)))), allowed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_with_its_readers_right_to_it_also_among_lines_that_never_cease() {
+    let book = book("one");
+    let (mut events, allowed) = stream(&book).await;
+    let before = tokio::time::Instant::now();
+    assert_eq!(events.next().await.unwrap(), ":\n\n");
+    assert!(before.elapsed() >= Duration::from_secs(15));
+    for n in 0..100 {
+        say(&book, "chat", &n.to_string());
+    }
+    let line = events.next().await.unwrap();
+    assert!(line.starts_with(b"data: {"), "{line:?}");
+    allowed.store(false, Ordering::Relaxed);
+    tokio::time::advance(Duration::from_secs(3)).await;
+    let last = events.next().await.unwrap();
+    assert!(
+        last.starts_with(b"event: end\ndata: {\"code\":\"unauthorised\""),
+        "{last:?}"
+    );
+    assert_eq!(events.next().await, None);
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_app() {
+    let book = book("one");
+    let (mut events, _) = stream(&book).await;
+    book.forget("chat");
+    let last = events.next().await.unwrap();
+    assert!(
+        last.starts_with(b"event: end\ndata: {\"code\":\"no_app\""),
+        "{last:?}"
+    );
+    assert_eq!(events.next().await, None);
 }
 
 #[test]

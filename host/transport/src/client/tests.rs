@@ -46,7 +46,11 @@ fn every_file_is_whole() {
         let plain = file.plain();
         let text = std::str::from_utf8(&plain).unwrap();
         if file.content_type().starts_with("application/json") {
-            assert!(text.starts_with('{') && text.trim_end().ends_with('}'), "{}", file.name);
+            assert!(
+                text.starts_with('{') && text.trim_end().ends_with('}'),
+                "{}",
+                file.name
+            );
         } else {
             assert!(text.contains(&format!("Socket.IO v{version}")), "{}", file.name);
         }

@@ -1,11 +1,18 @@
 use std::io::{BufRead, BufReader, Read};
 
-use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-/// The data of server-sent events, one by one.
+/// Server-sent events, one by one.
 pub(crate) struct Events {
     reader: BufReader<Box<dyn Read>>,
     line: Vec<u8>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    /// Empty for most.
+    pub(crate) name: String,
+    pub(crate) data: Value,
 }
 
 /// There are no more events in this stream.
@@ -28,9 +35,9 @@ impl Events {
         }
     }
 
-    /// The next event's data, as JSON of `T`. Blocks until it has come whole.
-    pub(crate) fn next<T: DeserializeOwned>(&mut self) -> Result<T, Ended> {
-        let mut data = String::new();
+    /// The next event that has data, which is JSON. Blocks until it has come whole.
+    pub(crate) fn next(&mut self) -> Result<Event, Ended> {
+        let (mut name, mut data) = (String::new(), String::new());
         loop {
             self.line.clear();
             let mut limited = (&mut self.reader).take(LINE_BYTES_MAX);
@@ -45,15 +52,20 @@ impl Events {
             }
             let line = line.trim_end_matches(['\r', '\n']);
             if line.is_empty() {
+                let name = std::mem::take(&mut name);
                 if !data.is_empty() {
-                    return serde_json::from_str(&data)
-                        .map_err(|error| Ended::Broken(format!("an event is not as expected: {error}")));
+                    return match serde_json::from_str(&data) {
+                        Ok(data) => Ok(Event { name, data }),
+                        Err(error) => Err(Ended::Broken(format!("an event is not as expected: {error}"))),
+                    };
                 }
             } else if let Some(text) = line.strip_prefix("data:") {
                 if !data.is_empty() {
                     data.push('\n');
                 }
                 data.push_str(text.strip_prefix(' ').unwrap_or(text));
+            } else if let Some(text) = line.strip_prefix("event:") {
+                text.trim_start().clone_into(&mut name);
             }
             // Other fields, and comments that keep the connection alive, mean nothing here.
         }

@@ -99,6 +99,33 @@ fn every_admin_route_opens_for_its_scope_alone() {
 }
 
 #[test]
+fn a_log_that_is_followed_ends_when_its_token_is_revoked() {
+    let node = Node::start();
+    node.app("chat");
+    let token = node.token(Some("chat"), &[Scope::Logs]);
+    let followers = || node.handle.logs().followers();
+    let told = std::thread::scope(|threads| {
+        let path = "/v1/apps/chat/logs?follow=1";
+        let reading = threads.spawn(|| node.ask("GET", path, Some(&token), b""));
+        while followers() == 0 && !reading.is_finished() {
+            std::thread::yield_now();
+        }
+        let listed = node.operator("GET", "/v1/apps/chat/tokens", "").json();
+        let id = listed["tokens"][0]["id"].as_str().unwrap();
+        let revoked = node.operator("DELETE", &format!("/v1/apps/chat/tokens/{id}"), "");
+        assert_eq!(revoked.status, 200);
+        reading.join().unwrap()
+    });
+    assert_eq!(told.status, 200);
+    assert!(
+        told.body.contains("event: end\ndata: {\"code\":\"unauthorised\""),
+        "{}",
+        told.body
+    );
+    assert_eq!(followers(), 0);
+}
+
+#[test]
 fn an_apps_token_sees_its_app_alone() {
     let node = Node::start();
     node.app("chat");

@@ -1,10 +1,10 @@
 use std::io::Cursor;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
 
-fn read(text: &'static str) -> (Vec<Value>, String) {
+fn read(text: &'static str) -> (Vec<Event>, String) {
     let mut events = Events::new(Cursor::new(text));
     let mut found = Vec::new();
     loop {
@@ -20,7 +20,11 @@ fn read(text: &'static str) -> (Vec<Value>, String) {
 fn events_come_one_by_one_and_comments_are_nothing() {
     let (found, end) =
         read(": hello\n\nevent: log\ndata: {\"n\":1}\n\n:\r\ndata:{\"n\":\r\ndata: 2}\r\n\r\n");
-    assert_eq!(found, [json!({ "n": 1 }), json!({ "n": 2 })]);
+    let event = |name: &str, n: u32| Event {
+        name: name.to_owned(),
+        data: json!({ "n": n }),
+    };
+    assert_eq!(found, [event("log", 1), event("", 2)]);
     assert_eq!(end, "whole");
 }
 
