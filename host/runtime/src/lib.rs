@@ -33,7 +33,7 @@ pub use host::{
     Commit, CommitError, Condition, Host, KvWrite, LineOf, LogLevel, Page, SocketInfo, TimerChange,
 };
 pub use limits::Limits;
-pub use quota::Quota;
+pub use quota::{Quota, Spent};
 pub use reach::{OutOfReach, reach};
 pub use worker::{Source, Stats, Tier, Worker};
 

@@ -17,6 +17,7 @@ pub struct Quota {
     hits: Arc<Hits>,
     /// In nanoseconds.
     cpu: Mutex<Bucket>,
+    cpu_spent: AtomicU64,
     /// Whether `cpu` owed time when it was last looked at: spares calls the lock.
     dry: AtomicBool,
     /// Nanoseconds that its long calls have run, in the lanes' reckoning.
@@ -24,11 +25,23 @@ pub struct Quota {
     slices_waited: AtomicU64,
     lines: Mutex<Lines>,
     http: Mutex<Bucket>,
+    requests: AtomicU64,
+}
+
+/// What an app has used on this node since it was woken there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    pub cpu: Duration,
+    /// Those that were dropped are not among them.
+    pub log_lines: u64,
+    /// Those that were refused are not among them.
+    pub http_requests: u64,
 }
 
 #[derive(Debug, Default)]
 struct Lines {
     bucket: Bucket,
+    taken: u64,
     /// Since the last line that was taken.
     dropped: u64,
 }
@@ -40,16 +53,26 @@ impl Quota {
             id: IDS.fetch_add(1, Relaxed),
             hits,
             cpu: Mutex::default(),
+            cpu_spent: AtomicU64::new(0),
             dry: AtomicBool::new(false),
             had_in_lanes: Arc::default(),
             slices_waited: AtomicU64::new(0),
             lines: Mutex::default(),
             http: Mutex::default(),
+            requests: AtomicU64::new(0),
         }
     }
 
     pub fn hits(&self) -> &Arc<Hits> {
         &self.hits
+    }
+
+    pub fn spent(&self) -> Spent {
+        Spent {
+            cpu: Duration::from_nanos(self.cpu_spent.load(Relaxed)),
+            log_lines: self.lines.lock().taken,
+            http_requests: self.requests.load(Relaxed),
+        }
     }
 
     /// Tells apps apart.
@@ -73,6 +96,7 @@ impl Quota {
     /// Time on a processor was used, at an allowance of `ms_per_second`.
     pub(crate) fn spend_cpu(&self, nanos: u64, ms_per_second: u32) {
         let now = now();
+        self.cpu_spent.fetch_add(nanos, Relaxed);
         let mut bucket = self.cpu.lock();
         bucket.take(nanos, u64::from(ms_per_second) * 1_000_000, now);
         self.dry.store(!bucket.wait(now).is_zero(), Relaxed);
@@ -93,6 +117,7 @@ impl Quota {
     pub(crate) fn admit_line(&self, per_second: u32) -> Option<u64> {
         let mut lines = self.lines.lock();
         if lines.bucket.try_take(1, per_second.into(), now()) {
+            lines.taken += 1;
             return Some(std::mem::take(&mut lines.dropped));
         }
         lines.dropped += 1;
@@ -104,7 +129,9 @@ impl Quota {
     /// Whether one more HTTP request may be sent.
     pub(crate) fn admit_request(&self, per_second: u32) -> bool {
         let admitted = self.http.lock().try_take(1, per_second.into(), now());
-        if !admitted {
+        if admitted {
+            self.requests.fetch_add(1, Relaxed);
+        } else {
             self.hits.bump(Limit::HttpRequestsPerSecond);
         }
         admitted

@@ -19,6 +19,7 @@ mod secrets;
 mod sockets;
 mod tokens;
 mod uploads;
+mod usage;
 mod versions;
 
 use std::{

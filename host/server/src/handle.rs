@@ -19,7 +19,7 @@ use crate::{
     apps::{Running, Tenant, Version},
     book::Book,
     cluster::Joined,
-    core::{Command, core_of},
+    core::{Command, CoreStats, core_of},
     logs::LogBook,
     rooms::small_runtime,
     secrets::Secrets,
@@ -201,23 +201,24 @@ impl Handle {
     }
 
     /// What of an app is in this node's memory.
-    pub(crate) async fn tier(&self, app: &str) -> &'static str {
+    pub(crate) fn tier(&self, app: &str, instances: usize) -> &'static str {
         let Some(entry) = self.tenants().awake(app) else {
             let entry = self.catalogue().get(app);
             return entry.map_or("remote", |entry| {
                 tier_name(self.shelf().tier(Digest(entry.stable.component)))
             });
         };
-        let answers = join_all(self.ask_cores(Command::Stats)).await;
-        let of_app = answers
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter(|stats| *stats.app == *app);
-        if of_app.map(|stats| stats.worker.instances).sum::<usize>() > 0 {
+        if instances > 0 {
             return "hot";
         }
         tier_name(self.shelf().tier(entry.version().digest))
+    }
+
+    /// What each core counts of an app that it runs.
+    pub(crate) async fn on_cores(&self, app: &str) -> Vec<CoreStats> {
+        let answers = join_all(self.ask_cores(Command::Stats)).await;
+        let stats = answers.into_iter().flatten().flatten();
+        stats.filter(|stats| *stats.app == *app).collect()
     }
 
     /// Where an app's clients find it.

@@ -85,6 +85,11 @@ impl Calls {
         self.micros = self.micros.saturating_add(other.micros);
     }
 
+    /// All, however they ended.
+    pub(crate) fn count(&self) -> u64 {
+        self.counts.iter().flatten().sum()
+    }
+
     fn write(&self, app: &str, calls: &mut Family, seconds: &mut Family) {
         for (kind, counts) in KINDS.iter().zip(&self.counts) {
             for (outcome, count) in OUTCOMES.iter().zip(counts).filter(|(_, count)| **count > 0) {
@@ -135,11 +140,17 @@ impl AppNumbers {
             .extend(hits.map(|(limit, count)| ("app_limit_hits_total", Some(("limit", limit)), count)));
         self.numbers
             .push(("slices_waited_total", None, quotas.code.slices_waited()));
-        if let Some(held) = quotas.kept.held() {
-            let count = |count: i64| u64::try_from(count).unwrap_or(0);
-            self.numbers.push(("kv_keys", None, count(held.keys)));
-            self.numbers.push(("kv_bytes", None, count(held.bytes)));
+        if let Some((keys, bytes)) = quotas.held() {
+            self.numbers.push(("kv_keys", None, keys));
+            self.numbers.push(("kv_bytes", None, bytes));
         }
+        let spent = quotas.code.spent();
+        let cpu_ms = u64::try_from(spent.cpu.as_millis()).unwrap_or(u64::MAX);
+        self.numbers.extend([
+            ("cpu_ms_total", None, cpu_ms),
+            ("log_lines_total", None, spent.log_lines),
+            ("http_requests_total", None, spent.http_requests),
+        ]);
         self
     }
 
@@ -179,6 +190,8 @@ impl AppNumbers {
             ),
             ("unauthorised_total", None, sessions.unauthorised),
             ("events_total", None, sessions.events),
+            ("bytes_in_total", None, sessions.bytes_in),
+            ("bytes_out_total", None, sessions.bytes_out),
             ("deliveries_total", None, sessions.deliveries),
             ("volatile_dropped_total", None, sessions.volatile_dropped),
             ("overflows_total", None, sessions.overflows),
@@ -193,8 +206,7 @@ impl AppNumbers {
 
     /// Whether nothing has been counted.
     fn is_silent(&self) -> bool {
-        self.calls.counts.iter().flatten().all(|count| *count == 0)
-            && self.numbers.iter().all(|(_, _, value)| *value == 0)
+        self.calls.count() == 0 && self.numbers.iter().all(|(_, _, value)| *value == 0)
     }
 }
 
@@ -222,6 +234,16 @@ const FAMILIES: &[(&str, &str, &str)] = &[
         "Clients refused for their token.",
     ),
     ("events_total", "counter", "Events received from clients."),
+    (
+        "bytes_in_total",
+        "counter",
+        "Bytes that clients sent, before framing.",
+    ),
+    (
+        "bytes_out_total",
+        "counter",
+        "Bytes that clients were sent, before framing and compression.",
+    ),
     ("deliveries_total", "counter", "Events given out to sockets."),
     (
         "volatile_dropped_total",
@@ -239,6 +261,17 @@ const FAMILIES: &[(&str, &str, &str)] = &[
         "slices_waited_total",
         "counter",
         "Slices of calls that ran long, each a fraction of a millisecond, while calls of the app waited to begin.",
+    ),
+    (
+        "cpu_ms_total",
+        "counter",
+        "Milliseconds of processor time that calls took.",
+    ),
+    ("log_lines_total", "counter", "Lines that handlers logged."),
+    (
+        "http_requests_total",
+        "counter",
+        "HTTP requests that handlers sent.",
     ),
     ("timers", "gauge", "Timers that wait."),
     (

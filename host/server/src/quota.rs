@@ -33,6 +33,13 @@ impl Default for Quotas {
 }
 
 impl Quotas {
+    /// Keys and bytes that the key-value store holds, if they have been counted.
+    pub(crate) fn held(&self) -> Option<(u64, u64)> {
+        let held = self.kept.held()?;
+        let count = |count: i64| u64::try_from(count).unwrap_or(0);
+        Some((count(held.keys), count(held.bytes)))
+    }
+
     /// How often each limit was hit.
     pub(crate) fn hits(&self) -> &Hits {
         &self.hits

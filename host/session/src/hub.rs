@@ -179,9 +179,13 @@ impl Hub {
     /// Counters of an app on this core.
     pub(crate) fn stats(&self, app: &Arc<str>) -> AppStats {
         self.with(|state, _| {
-            let mut stats = state.lines.get(app).map(|line| line.stats).unwrap_or_default();
+            let mut stats = AppStats::default();
             let of_app = |entry: &Rc<AppEntry>| entry.name == *app;
-            stats.sessions = state.lines.get(app).map_or(0, |line| line.sessions as u64);
+            if let Some(line) = state.lines.get(app) {
+                stats = line.stats;
+                stats.sessions = line.sessions as u64;
+                stats.bytes_out = line.sent.bytes();
+            }
             for socket in state.sockets.values().filter(|socket| of_app(&socket.app)) {
                 match socket.phase {
                     Phase::Live { .. } | Phase::Replaying { .. } => stats.sockets += 1,

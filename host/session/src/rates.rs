@@ -101,6 +101,8 @@ pub(crate) struct Sent {
     per_second: u64,
     /// Bytes that the quota has not been told of: cores do not fight over it at every packet.
     untold: u64,
+    /// Ever.
+    bytes: u64,
 }
 
 const TELL_BYTES: u64 = 16 * 1024;
@@ -145,12 +147,17 @@ impl Sent {
 
     pub(crate) fn add(&mut self, bytes: usize, now: Instant) {
         self.untold += bytes as u64;
+        self.bytes += bytes as u64;
         if self.untold >= TELL_BYTES
             && let Some(quota) = &self.quota
         {
             quota.out.lock().take(self.untold, self.per_second, now);
             self.untold = 0;
         }
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     pub(crate) fn wait(&self, now: Instant) -> Duration {
@@ -176,7 +183,9 @@ impl State {
             part(rates.app_bytes_per_second),
         );
         let app = Arc::clone(&session.app.name);
-        self.line(&app).intake.take(amount, of_app, now);
+        let line = self.line(&app);
+        line.intake.take(amount, of_app, now);
+        line.stats.bytes_in += amount.1;
     }
 
     /// How long a connection is to be read no further, and for which limit.

@@ -102,6 +102,8 @@ impl Hub {
         loop {
             // A slow client slows its own replay, and holds no more of it in memory than the app allows.
             poll_fn(|cx| self.with(|state, _| state.poll_room(replay.session, cx))).await;
+            // A crowd that comes back may have missed more than its app may send at once.
+            self.wait_for_out(&app.name).await;
             if self.with(|state, now| replay.finish(state, &app.name, now)) {
                 return Ok(true);
             }
@@ -238,7 +240,7 @@ impl Replay {
 
     /// Sends an event, or keeps it for the CONNECT.
     fn give(&mut self, state: &mut State, packets: Vec<Packet>, now: Instant) {
-        let Some(session) = state.sessions.get_mut(self.session) else {
+        let Some(session) = state.sessions.get(self.session) else {
             return;
         };
         if let Some(held) = &mut self.held {
@@ -254,11 +256,9 @@ impl Replay {
             }
             let held = self.held.take().unwrap_or_default();
             send_connect(state, self.session, self.key);
-            if let Some(session) = state.sessions.get_mut(self.session) {
-                session.send(&held, now);
-            }
+            send_missed(state, self.session, &held, now);
         } else {
-            session.send(&packets, now);
+            send_missed(state, self.session, &packets, now);
         }
         state.settle(self.session, now);
     }
@@ -292,9 +292,7 @@ fn finish(state: &mut State, session: SessionKey, key: SocketKey, held: Option<V
     if state.sessions.contains_key(session) {
         socket.phase = Phase::Live { session };
         if let Some(held) = held {
-            if let Some(session) = state.sessions.get_mut(session) {
-                session.send(&held, now);
-            }
+            send_missed(state, session, &held, now);
             send_connect(state, session, key);
         }
         state.settle(session, now);
@@ -303,6 +301,16 @@ fn finish(state: &mut State, session: SessionKey, key: SocketKey, held: Option<V
         state.put_away(key, now + recovery.window, DisconnectReason::TransportError);
     }
     state.tasks.push(Task::Save(key));
+}
+
+/// Charged to the app as if it were said now.
+fn send_missed(state: &mut State, session: SessionKey, packets: &[Packet], now: Instant) {
+    let Some(session) = state.sessions.get_mut(session) else {
+        return;
+    };
+    session.send(packets, now);
+    let app = Arc::clone(&session.app.name);
+    state.line(&app).sent.add(packets.iter().map(size).sum(), now);
 }
 
 /// Every room the socket is or was in.

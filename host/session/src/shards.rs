@@ -195,6 +195,8 @@ impl Shards {
             sum.events += stats.events;
             sum.deliveries += stats.deliveries;
             sum.volatile_dropped += stats.volatile_dropped;
+            sum.bytes_in += stats.bytes_in;
+            sum.bytes_out += stats.bytes_out;
             sum.recovered += stats.recovered;
             sum.not_recovered += stats.not_recovered;
             sum.unauthorised += stats.unauthorised;

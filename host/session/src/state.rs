@@ -94,6 +94,9 @@ pub struct AppStats {
     pub events: u64,
     pub deliveries: u64,
     pub volatile_dropped: u64,
+    /// Ever: bytes that clients sent and were sent, before compression and framing.
+    pub bytes_in: u64,
+    pub bytes_out: u64,
     /// Ever: recoveries that succeeded, and those that were refused for want of a complete log.
     pub recovered: u64,
     pub not_recovered: u64,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Admin, Asked, body,
     reply::{self, Denied, Outcome, error},
+    usage::Used,
 };
 use crate::{
     apps::Tenant,
@@ -77,16 +78,17 @@ impl Admin {
             Some(tenant) => self.fixed_summary(&tenant),
             None => self.uploaded(&name).await?,
         };
-        let stats = self.handle.sessions(&name).await;
-        let timers = self.handle.book().find(&name).map_or(0, |timers| timers.len());
+        let used = Used::look(&self.handle, &name).await;
         set(&mut answer, "node", Some(self.node.as_str()));
-        set(&mut answer, "sessions", Some(stats.sessions));
-        set(&mut answer, "sockets", Some(stats.sockets));
-        set(&mut answer, "away", Some(stats.away));
-        set(&mut answer, "timers", Some(timers));
-        set(&mut answer, "tier", Some(self.handle.tier(&name).await));
-        let usage = json!({ "connections": stats.sessions, "timers": timers });
-        set(&mut answer, "usage", Some(usage));
+        set(&mut answer, "sessions", Some(used.sessions.sessions));
+        set(&mut answer, "sockets", Some(used.sessions.sockets));
+        set(&mut answer, "away", Some(used.sessions.away));
+        set(&mut answer, "timers", Some(used.timers));
+        let tier = self.handle.tier(&name, used.instances);
+        set(&mut answer, "tier", Some(tier));
+        set(&mut answer, "usage", Some(used.now()));
+        set(&mut answer, "totals", Some(used.totals()));
+        set(&mut answer, "limit_hits", Some(used.limit_hits()));
         Ok(reply::json(StatusCode::OK, &answer))
     }
 

@@ -159,7 +159,7 @@ pub(super) static ROUTES: &[Route] = &[
     Route { method: Method::PUT, path: "/v1/apps/{app}", access: app(Scope::Deploy), call: Call::PutApp,
         summary: "Makes the app (operators) or replaces its manifest, which the next version takes.", query: NONE, body: Body::Bytes("application/toml"), answers: &[(200, "Put"), (201, "Put")] },
     Route { method: Method::GET, path: "/v1/apps/{app}", access: app(Scope::Read), call: Call::App,
-        summary: "What the app runs, where, and what it uses on the node that is asked.", query: NONE, body: Body::None, answers: &[(200, "App")] },
+        summary: "What the app runs, where, its limits and what it uses of them.", query: NONE, body: Body::None, answers: &[(200, "App")] },
     Route { method: Method::DELETE, path: "/v1/apps/{app}", access: app(Scope::Admin), call: Call::DeleteApp,
         summary: "Ends the app's sockets and removes all that is stored for it.", query: NONE, body: Body::None, answers: &[(200, "Nothing")] },
     Route { method: Method::PUT, path: "/v1/apps/{app}/assets", access: app(Scope::Deploy), call: Call::PutAssets,

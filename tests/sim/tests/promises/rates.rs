@@ -116,6 +116,29 @@ fn emits_beyond_the_rate_wait() {
     });
 }
 
+/// What a client missed is sent at its app's expense, too.
+#[test]
+fn replays_are_charged() {
+    run(async {
+        let rig = rig(Rates {
+            app_bytes_out_per_second: 100_000,
+            ..Rates::default()
+        });
+        let (mut speaker, mut client) = (rig.join(0).await, rig.join(0).await);
+        client.call("join", json!(["red"])).await;
+        client.cut();
+        for _ in 0..4 {
+            speaker.call("say", json!(["red", "x".repeat(60_000)])).await;
+        }
+        let start = Instant::now();
+        let mut client = rig.recover(0, &client).await;
+        client.until(4).await;
+        // 240,000 bytes, of which a second's worth is free.
+        speaker.call("echo", json!([1])).await;
+        assert!(start.elapsed() > Duration::from_secs(1), "{:?}", start.elapsed());
+    });
+}
+
 #[test]
 fn no_more_sockets_than_allowed() {
     run(async {
