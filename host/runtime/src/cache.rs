@@ -96,6 +96,43 @@ impl Cache {
         write_whole(&sum_path, Digest::of(code).to_string().as_bytes())
     }
 
+    /// Of which components there is code, by their digests in hex.
+    pub(crate) fn kept(&self) -> io::Result<Vec<String>> {
+        let names = self.names()?;
+        let code = names.iter().filter_map(|name| {
+            let digest = name.strip_prefix(&*self.compiler)?.strip_prefix('-')?;
+            digest.strip_suffix(".cwasm")
+        });
+        Ok(code.map(str::to_owned).collect())
+    }
+
+    /// Removes a component's code. Where it is mapped it stays until that ends.
+    pub(crate) fn forget(&self, digest: Digest) -> io::Result<()> {
+        let (code, sum) = self.paths(digest);
+        self.whole.lock().remove(&digest);
+        fs::remove_file(code)?;
+        fs::remove_file(sum)
+    }
+
+    /// Removes what another version of wasmtime compiled, or other settings, and what was not written to its end.
+    pub(crate) fn forget_strange(&self) -> io::Result<()> {
+        for name in self.names()? {
+            let ours = name.starts_with(&format!("{}-", self.compiler));
+            let whole = name.ends_with(".cwasm") || name.ends_with(".sha256");
+            if !ours || !whole {
+                fs::remove_file(self.dir.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Of all files.
+    fn names(&self) -> io::Result<Vec<String>> {
+        let entries = fs::read_dir(&self.dir)?;
+        let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        names.collect()
+    }
+
     fn is_whole(&self, digest: Digest, code: &Path, sum: &Path) -> bool {
         if self.whole.lock().contains_key(&digest) {
             return true;

@@ -1,4 +1,4 @@
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, io, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use wasmtime::{
@@ -62,7 +62,7 @@ pub enum StartError {
     #[error("cannot keep compiled code in {}: {reason}", .dir.display())]
     Cache { dir: PathBuf, reason: String },
     #[error("cannot start a thread: {0}")]
-    Thread(std::io::Error),
+    Thread(io::Error),
     #[error("wasmtime refused its configuration: {0}")]
     Config(String),
 }
@@ -137,6 +137,22 @@ impl Engine {
     /// Whether [`Self::load`] would find it.
     pub fn has(&self, digest: Digest) -> bool {
         self.0.cache.as_ref().is_some_and(|cache| cache.has(digest))
+    }
+
+    /// Of which components compiled code is on disk, by their digests in hex. Blocks.
+    pub fn kept(&self) -> io::Result<Vec<String>> {
+        self.0.cache.as_ref().map_or(Ok(Vec::new()), Cache::kept)
+    }
+
+    /// Removes a component's compiled code from disk; instances of it run on. Blocks.
+    pub fn forget(&self, digest: Digest) -> io::Result<()> {
+        self.0.cache.as_ref().map_or(Ok(()), |cache| cache.forget(digest))
+    }
+
+    /// Removes what this engine could not run: code of other versions and settings, and what was left half written. For
+    /// a process that has the folder alone, before it compiles anything. Blocks.
+    pub fn forget_strange(&self) -> io::Result<()> {
+        self.0.cache.as_ref().map_or(Ok(()), Cache::forget_strange)
     }
 
     /// Whether compiled code is kept on disk.

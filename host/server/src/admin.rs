@@ -15,6 +15,7 @@ mod health;
 pub(crate) mod logs;
 mod openapi;
 pub(crate) mod push;
+mod running;
 mod secrets;
 mod sockets;
 mod tokens;

@@ -30,27 +30,35 @@ pub(crate) async fn bring(handle: &Handle, digest: Digest) -> Result<(), String>
 
 /// Before the node is ready: every app's files, and none of those that no app has any more.
 pub(crate) async fn bring_all(handle: &Handle) {
-    let catalogue = handle.catalogue();
-    let mut wanted = HashSet::new();
-    for name in catalogue.names() {
-        let Some(entry) = catalogue.get(&name) else {
-            continue;
-        };
-        let canary = entry.canary.as_ref().map(|canary| &canary.live);
-        let both = std::iter::once(&entry.stable).chain(canary);
-        wanted.extend(both.filter_map(|live| live.assets));
-    }
+    let wanted = wanted(handle);
     tidy(handle.tenants().assets(), &wanted);
     let brought = stream::iter(wanted).for_each_concurrent(AT_ONCE, async |digest| {
-        if let Err(problem) = bring(handle, Digest(digest)).await {
+        if let Err(problem) = bring(handle, digest).await {
             tracing::error!(%problem, "an app is served without its files");
         }
     });
     brought.await;
 }
 
-fn tidy(dir: &Path, wanted: &HashSet<[u8; 32]>) {
-    let wanted: HashSet<String> = wanted.iter().map(|digest| Digest(*digest).to_string()).collect();
+/// What apps have now. While changes are taken in, that is not all that is being brought.
+pub(crate) fn wanted(handle: &Handle) -> HashSet<Digest> {
+    let catalogue = handle.catalogue();
+    let entries = catalogue
+        .names()
+        .into_iter()
+        .filter_map(|name| catalogue.get(&name));
+    let mut wanted = HashSet::new();
+    for entry in entries {
+        let canary = entry.canary.as_ref().map(|canary| &canary.live);
+        let both = std::iter::once(&entry.stable).chain(canary);
+        wanted.extend(both.filter_map(|live| live.assets).map(Digest));
+    }
+    wanted
+}
+
+/// Removes the files of bundles that are not wanted. Blocks.
+pub(crate) fn tidy(dir: &Path, wanted: &HashSet<Digest>) {
+    let wanted: HashSet<String> = wanted.iter().map(Digest::to_string).collect();
     // Not there yet: nothing to tidy.
     let Ok(entries) = fs::read_dir(dir) else { return };
     for entry in entries.flatten() {

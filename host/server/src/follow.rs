@@ -129,6 +129,9 @@ impl Handle {
             }
             node.catalogue = Some(applied);
         });
+        if changed.iter().any(|app| self.catalogue().get(app).is_none()) {
+            self.0.gone.notify_one();
+        }
         if !changed.is_empty()
             && let Err(error) = self.nodes().renew().await
         {

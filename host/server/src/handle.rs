@@ -12,7 +12,7 @@ use platform::{AppDir, Catalogue, Platform};
 use router::Failure;
 use runtime::{Digest, Tier};
 use session::{AppStats, Nodes, Shards};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 use crate::{
     BuildError,
@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) secrets: Secrets,
     /// Held while changes of apps are taken in.
     pub(crate) taking_in: tokio::sync::Mutex<()>,
+    /// An app is gone: there may be files of it.
+    pub(crate) gone: Notify,
     /// Where an app's clients find it, `{app}` in it.
     pub(crate) url: String,
     pub(crate) ready: AtomicBool,

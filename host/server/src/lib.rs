@@ -17,6 +17,7 @@ mod fetch;
 mod follow;
 mod handle;
 mod layers;
+mod leftovers;
 mod listen;
 mod logs;
 mod metrics;

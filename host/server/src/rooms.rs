@@ -22,11 +22,15 @@ const SLOW_PEER: Duration = Duration::from_secs(30);
 
 /// The engine, with its cache of compiled code in the data folder.
 pub(crate) fn engine(config: &Config) -> Result<Engine, BuildError> {
-    start_engine(
+    let engine = start_engine(
         config.instances_max.get(),
         config.data.as_deref(),
         config.cores.get(),
-    )
+    )?;
+    if let Err(error) = engine.forget_strange() {
+        tracing::warn!(%error, "code that another version compiled stays in the data folder");
+    }
+    Ok(engine)
 }
 
 /// Each core's part of the instances that may live at once: what the engine holds is never short, and nothing is shared.

@@ -31,6 +31,7 @@ use crate::{
     fetch::HttpFetch,
     follow,
     handle::Shared,
+    leftovers,
     logs::LogBook,
     restore, rooms,
     secrets::Secrets,
@@ -126,6 +127,7 @@ impl Server {
             platform,
             secrets,
             taking_in: tokio::sync::Mutex::default(),
+            gone: tokio::sync::Notify::new(),
             ready: AtomicBool::new(false),
             joined,
             connections_max: connections.available_permits(),
@@ -203,6 +205,7 @@ async fn work(handle: &Handle, began: Began, alarmed: mpsc::UnboundedReceiver<Al
         tokio::spawn(async move { book.follow(changes).await });
     }
     tokio::spawn(sweep(handle.clone()));
+    tokio::spawn(leftovers::tidy(handle.clone()));
 }
 
 /// Lets go of what nobody uses.

@@ -137,6 +137,10 @@ impl Shelf {
         }
     }
 
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     pub(crate) fn stats(&self) -> ShelfStats {
         let slots = self.slots.lock();
         ShelfStats {

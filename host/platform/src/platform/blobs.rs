@@ -25,6 +25,15 @@ pub(super) struct Uses {
 const DELETION_MAX: Duration = Duration::from_secs(30);
 
 impl Platform {
+    /// Whether any app has a version with this blob, or takes it into its next.
+    pub async fn is_used(&self, digest: &Digest) -> Result<bool, PlatformError> {
+        let key = blob_key(digest);
+        let Some(value) = self.backplane().get(BUCKET, &key).await? else {
+            return Ok(false);
+        };
+        Ok(read::<BlobRecord>(&value.bytes, || key)?.apps > 0)
+    }
+
     pub(super) async fn count_uses(&self, edit: &Edit<'_>) -> Result<Uses, PlatformError> {
         let before = edit
             .before

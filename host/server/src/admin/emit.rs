@@ -10,7 +10,8 @@ use socketio::EventData;
 
 use super::{
     Asked, body,
-    reply::{Outcome, Refused, json, no_app},
+    reply::{Outcome, Refused, json},
+    running::running,
 };
 use crate::{Handle, apps::Tenant, traces};
 
@@ -19,9 +20,7 @@ const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// `POST /v1/apps/{app}/emit`.
 pub(super) async fn emit(handle: &Handle, asked: Asked<'_>) -> Outcome {
     asked.no_query()?;
-    let Some(tenant) = handle.tenant(asked.app) else {
-        return Err(no_app(asked.app));
-    };
+    let tenant = running(handle, asked.app).await?;
     let span = traces::request(traces::given(asked.headers), asked.app, "emit");
     let body = body::small(asked.body, BODY_BYTES_MAX).await?;
     let accepted = traces::within(span, accept(handle, &tenant, &body)).await?;
@@ -63,13 +62,9 @@ async fn accept(handle: &Handle, tenant: &Tenant, body: &[u8]) -> Result<Value, 
 
 /// What a program emits by publishing on NATS: the same JSON as a body of HTTP, and the same answer if it asks for one.
 pub(crate) async fn from_nats(handle: &Handle, app: &str, payload: &[u8]) -> Value {
-    let answer = match handle.tenant(app) {
-        Some(tenant) => accept(handle, &tenant, payload).await,
-        None => Err(Refused {
-            status: StatusCode::NOT_FOUND,
-            code: "no_app",
-            message: format!("this cluster has no app {app:?}"),
-        }),
+    let answer = match running(handle, app).await {
+        Ok(tenant) => accept(handle, &tenant, payload).await,
+        Err(refused) => Err(refused),
     };
     answer.unwrap_or_else(|refused| {
         tracing::warn!(%app, code = refused.code, message = %refused.message, "an emit by NATS was refused");

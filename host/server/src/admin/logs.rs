@@ -11,6 +11,7 @@ use super::{
     Asked,
     access::Pass,
     reply::{self, Outcome, error},
+    running::running,
 };
 use crate::{
     Handle,
@@ -43,9 +44,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// with the nodes whose earlier lines are not here, since they did not answer; `event: end` with why nothing more comes,
 /// where more was asked for.
 pub(super) async fn logs(handle: &Handle, asked: &Asked<'_>) -> Outcome {
-    let Some(tenant) = handle.tenant(asked.app) else {
-        return Err(reply::no_app(asked.app));
-    };
+    let tenant = running(handle, asked.app).await?;
     let wanted = Wanted::parse(asked.query).map_err(|message| reply::invalid(&message))?;
     let pass = Pass::of(handle, asked);
     let asked = (&tenant.name, wanted.filter, wanted.tail);

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     reply::{self, Reply},
-    routes::{Access, Body, ROUTES, Route},
+    routes::{Access, Body, Call, ROUTES, Route},
 };
 
 static DESCRIPTION: LazyLock<Value> = LazyLock::new(description);
@@ -97,12 +97,53 @@ fn responses(route: &Route) -> Map<String, Value> {
         let answer = json!({ "description": route.summary, "content": content });
         responses.insert(status.to_string(), answer);
     }
-    let error = json!({
-        "description": "It was not done: the code and the message say why.",
-        "content": { "application/json": { "schema": reference("Error") } },
-    });
-    responses.insert("default".to_owned(), error);
+    let refused = |description: &str| {
+        json!({
+            "description": description,
+            "content": { "application/json": { "schema": reference("Error") } },
+        })
+    };
+    for (status, description) in refusals(route) {
+        responses.insert(status.to_string(), refused(description));
+    }
+    let other = refused("It was not done: the code and the message say why.");
+    responses.insert("default".to_owned(), other);
     responses
+}
+
+/// What whoever asks has to be ready for, beside what is particular to one request.
+fn refusals(route: &Route) -> Vec<(u16, &'static str)> {
+    const NOBODY: (u16, &str) = (401, "There is no token, or it is not valid.");
+    const GUESSING: (u16, &str) = (
+        429,
+        "Too many wrong tokens came from this address, or another upload of the app is under way; see Retry-After.",
+    );
+    const TOO_MUCH: (u16, &str) = (
+        429,
+        "The app has used up its app_events_per_second or app_bytes_out_per_second (code rate_limited); or too many wrong \
+         tokens came from this address. See Retry-After.",
+    );
+    const LITTLE: (u16, &str) = (403, "The token is valid and does not allow this.");
+    const NO_APP: (u16, &str) = (404, "There is no such app, or none for this token.");
+    const ASLEEP: (u16, &str) = (
+        409,
+        "The app has no live version (code no_live_version); or, of a push, one with its key runs now.",
+    );
+    let too_many = if route.call == Call::Emit {
+        TOO_MUCH
+    } else {
+        GUESSING
+    };
+    let mut refusals = match route.access {
+        Access::Everybody => Vec::new(),
+        Access::Metrics | Access::AnyToken => vec![NOBODY, too_many],
+        Access::Operator => vec![NOBODY, LITTLE, too_many],
+        Access::App(_) => vec![NOBODY, LITTLE, NO_APP, too_many],
+    };
+    if matches!(route.call, Call::Emit | Call::Push | Call::Logs) {
+        refusals.push(ASLEEP);
+    }
+    refusals
 }
 
 fn reference(schema: &str) -> Value {

@@ -10,7 +10,8 @@ use serde_json::{json, value::RawValue};
 
 use super::{
     Asked as Request, body,
-    reply::{Denied, Outcome, Refused, error, json, no_app},
+    reply::{Denied, Outcome, Refused, error, json},
+    running::running,
 };
 use crate::{
     Handle,
@@ -42,9 +43,7 @@ const BODY_BYTES_MAX: usize = 2 << 20;
 /// push; 503 `unavailable`. Of whatever was not answered 200 nothing has happened, but for what may come of a 503.
 pub(super) async fn push(handle: &Handle, request: Request<'_>) -> Outcome {
     request.no_query()?;
-    let Some(tenant) = handle.tenant(request.app) else {
-        return Err(no_app(request.app));
-    };
+    let tenant = running(handle, request.app).await?;
     let trace = traces::given(request.headers);
     let body = body::small(request.body, BODY_BYTES_MAX).await?;
     let mut asked = parse(&body)?;

@@ -55,10 +55,12 @@ impl Refused {
 impl From<Refused> for Denied {
     fn from(refused: Refused) -> Self {
         let denied = error(refused.status, refused.code, &refused.message);
-        if refused.status == StatusCode::SERVICE_UNAVAILABLE {
-            return denied.with(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        match refused.status {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                denied.with(header::RETRY_AFTER, HeaderValue::from_static("1"))
+            }
+            _ => denied,
         }
-        denied
     }
 }
 

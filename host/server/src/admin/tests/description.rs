@@ -44,6 +44,25 @@ fn every_route_is_described_and_every_described_one_exists() {
 }
 
 #[test]
+fn refusals_that_callers_are_to_be_ready_for_are_described() {
+    let node = Node::start();
+    let description = description(&node);
+    let statuses = |path: &str, method: &str| {
+        let responses = description["paths"][path][method]["responses"].as_object();
+        responses.unwrap().keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(
+        statuses("/v1/apps/{app}/emit", "post"),
+        ["200", "401", "403", "404", "409", "429", "default"]
+    );
+    assert_eq!(
+        statuses("/v1/nodes", "get"),
+        ["200", "401", "403", "429", "default"]
+    );
+    assert_eq!(statuses("/livez", "get"), ["200", "default"]);
+}
+
+#[test]
 fn schemas_are_there_and_used() {
     let node = Node::start();
     let description = description(&node);

@@ -28,10 +28,9 @@ impl Told {
         let operation = &self.description["paths"][described][method.to_lowercase()];
         let status = answer.status.to_string();
         let answers = &operation["responses"];
-        let expected = if answer.status < 400 {
-            &answers[&status]
-        } else {
-            &answers["default"]
+        let expected = match answers.get(&status) {
+            None if answer.status >= 400 => &answers["default"],
+            expected => expected.unwrap_or(&Value::Null),
         };
         let schema = &expected["content"]["application/json"]["schema"];
         assert!(
@@ -70,11 +69,28 @@ fn an_apps_life() {
     );
     assert_eq!(told.app("PUT", "", "name = \"chat\"").1["created"], false);
     assert_eq!(told.app("GET", "", "").1["live"], Value::Null);
+    for (method, path) in [("POST", "/emit"), ("POST", "/push"), ("GET", "/logs")] {
+        let (status, refused) = told.app(method, path, r#"{"event":"say","args":[]}"#);
+        assert_eq!(
+            (status, &refused["error"]["code"]),
+            (409, &json!("no_live_version")),
+            "{path}"
+        );
+    }
     told.node.app("chat");
     let (_, app) = told.app("GET", "", "");
     assert_eq!(app["live"]["version"], 1);
     assert_eq!(app["limits"]["connections"], 10_000);
     assert_eq!(app["sockets"], 0);
+    assert_eq!(
+        app["usage"],
+        json!({ "connections": 0, "sockets": 0, "instances": 0, "timers": 0 })
+    );
+    for name in app["usage"].as_object().unwrap().keys() {
+        assert!(app["limits"][name].is_u64(), "{name} is no limit");
+    }
+    assert_eq!(app["totals"]["events"], 0);
+    assert_eq!(app["limit_hits"], json!({}));
     let (_, versions) = told.app("GET", "/versions", "");
     assert_eq!(versions["versions"][0]["percent"], 100);
     let (_, rollout) = told.app("POST", "/live", r#"{"version":1,"wait_ms":0}"#);
