@@ -2,6 +2,7 @@
 //! `Err` says what was wrong, for whoever asked.
 use std::time::Duration;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
@@ -37,6 +38,18 @@ pub struct EmitRequest {
     pub idempotency_key: Option<String>,
 }
 
+/// `POST …/push`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushRequest {
+    pub topic: String,
+    /// The text of any JSON, `null` if there was none; or bytes that came in base64.
+    pub payload: Vec<u8>,
+    /// Within the app's window a second request with the same key runs nothing.
+    pub idempotency_key: Option<String>,
+}
+
+const TOPIC_BYTES_MAX: usize = 256;
+const KEY_BYTES_MAX: usize = 400;
 const WAIT_MS_DEFAULT: u64 = 10_000;
 const WAIT_MS_MAX: u64 = 60_000;
 /// Ten years: longer is for ever.
@@ -133,6 +146,41 @@ pub fn parse_emit(body: &[u8]) -> Result<EmitRequest, String> {
         except: emit.except,
         namespace: emit.namespace.unwrap_or_else(|| "/".to_owned()),
         idempotency_key: emit.idempotency_key,
+    })
+}
+
+pub fn parse_push(body: &[u8]) -> Result<PushRequest, String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Push {
+        topic: String,
+        payload: Option<Box<RawValue>>,
+        payload_base64: Option<String>,
+        idempotency_key: Option<String>,
+    }
+    let push: Push = json(body)?;
+    let between = |what: &str, text: &str, max: usize| {
+        let fits = (1..=max).contains(&text.len());
+        let message = || format!("{what} has 1 to {max} bytes, not {}", text.len());
+        fits.then_some(()).ok_or_else(message)
+    };
+    between("topic", &push.topic, TOPIC_BYTES_MAX)?;
+    if let Some(key) = &push.idempotency_key {
+        between("idempotency_key", key, KEY_BYTES_MAX)?;
+    }
+    let payload = match (push.payload, push.payload_base64) {
+        (Some(_), Some(_)) => return Err("send payload or payload_base64, not both".to_owned()),
+        (None, None) => b"null".to_vec(),
+        (Some(json), None) => json.get().as_bytes().to_vec(),
+        (None, Some(text)) => {
+            let bytes = BASE64_STANDARD.decode(text);
+            bytes.map_err(|error| format!("payload_base64: {error}"))?
+        }
+    };
+    Ok(PushRequest {
+        topic: push.topic,
+        payload,
+        idempotency_key: push.idempotency_key,
     })
 }
 

@@ -212,6 +212,13 @@ fn one(answer: &Value) {
     if !rows.is_empty() {
         ui::table(&["LIMIT", "USED", "OF"], &rows, "");
     }
+    let hits = field(answer, "limit_hits").as_object().into_iter().flatten();
+    let rows: Vec<_> = hits
+        .map(|(name, count)| vec![name.clone(), cell(count)])
+        .collect();
+    if !rows.is_empty() {
+        ui::table(&["HELD BACK AT", "TIMES"], &rows, "");
+    }
 }
 
 fn live(value: &Value) -> String {

@@ -3,8 +3,8 @@
 use platform::{
     Ceilings, Manifest, read_bundle,
     requests::{
-        check_component_header, parse_emit, parse_live, parse_new_token, parse_query, parse_rollback,
-        percent_decode,
+        check_component_header, parse_emit, parse_live, parse_new_token, parse_push, parse_query,
+        parse_rollback, percent_decode,
     },
 };
 use tar::{Builder, EntryType, Header};
@@ -87,7 +87,7 @@ pub fn platform_requests(data: &[u8]) {
     let Some((which, data)) = data.split_first() else {
         return;
     };
-    match which % 5 {
+    match which % 6 {
         0 => {
             if let Ok(live) = parse_live(data) {
                 assert!((1..=100).contains(&live.percent) && live.wait.as_secs() <= 60);
@@ -104,6 +104,12 @@ pub fn platform_requests(data: &[u8]) {
                 assert!(emit.rooms.iter().all(|room| (1..=256).contains(&room.len())));
                 serde_json::from_str::<&serde_json::value::RawValue>(emit.args.get())
                     .expect("JSON within JSON");
+            }
+        }
+        4 => {
+            if let Ok(push) = parse_push(data) {
+                assert!((1..=256).contains(&push.topic.len()));
+                assert!(push.idempotency_key.is_none_or(|key| (1..=400).contains(&key.len())));
             }
         }
         _ => {

@@ -54,7 +54,9 @@ fn requests() {
         br#"1{"version":null,"wait_ms":5}"#,
         br#"2{"name":"a","scopes":["read"],"expires_in_s":9}"#,
         br#"3{"event":"a","args":[1],"rooms":["b"]}"#,
-        b"4after=a%20b&limit=3",
+        br#"4{"topic":"a","payload":{"b":[1]},"idempotency_key":"k"}"#,
+        br#"4{"topic":"a","payload_base64":"AAE="}"#,
+        b"5after=a%20b&limit=3",
     ] {
         platform_requests(body);
     }

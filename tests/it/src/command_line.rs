@@ -1,6 +1,10 @@
 //! `wakeline` as people meet it: first mistakes, and the first app.
-mod host;
-mod remote;
+mod deployed;
+mod https;
+mod person;
+mod stand_in;
+mod strangers;
+mod terminal;
 
 use std::{
     fs,
@@ -12,6 +16,7 @@ use std::{
 
 use tempfile::TempDir;
 
+use self::person::Person;
 use crate::harness::{AppDir, Output, Script, Wakeline, binary, report, root};
 
 /// Runs a command that must fail by itself; its exit code and all that it said.
@@ -229,4 +234,18 @@ fn serve_prints_one_line_when_it_is_ready() {
         ) > 0
     );
     assert!(port(admin) > 0);
+}
+
+#[test]
+fn every_shell_gets_its_script_and_the_long_help_its_codes() {
+    let person = Person::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let outcome = person.run(&["completions", shell], "");
+        outcome.check(0, &[]);
+        assert!(outcome.out.contains("rollback"), "{shell}");
+    }
+    let help = person.run(&["--help"], "");
+    for word in ["Exit codes:", "  77  the token", "wakeline-data/admin-token"] {
+        assert!(help.out.contains(word), "{word:?} is missing in:\n{}", help.out);
+    }
 }

@@ -59,6 +59,32 @@ fn emit() {
 }
 
 #[test]
+fn push() {
+    let read = |body: &str| parse_push(body.as_bytes());
+    assert_eq!(read(r#"{"topic":"a"}"#).unwrap().payload, b"null");
+    assert_eq!(
+        read(r#"{"topic":"a","payload":[1, 2]}"#).unwrap().payload,
+        b"[1, 2]"
+    );
+    assert_eq!(
+        read(r#"{"topic":"a","payload_base64":"AP8="}"#).unwrap().payload,
+        [0, 255]
+    );
+    let long = format!(r#"{{"topic":"{}"}}"#, "t".repeat(257));
+    for (body, says) in [
+        (r#"{"topic":""}"#, "1 to 256"),
+        (&long, "1 to 256 bytes, not 257"),
+        (r#"{"topic":"a","idempotency_key":""}"#, "1 to 400"),
+        (r#"{"topic":"a","payload":1,"payload_base64":""}"#, "not both"),
+        (r#"{"topic":"a","payload_base64":"?"}"#, "payload_base64"),
+        (r#"{"topic":"a","key":"k"}"#, "key"),
+    ] {
+        let error = read(body).unwrap_err();
+        assert!(error.contains(says), "{body}: {error}");
+    }
+}
+
+#[test]
 fn component_headers() {
     assert_eq!(check_component_header(b"\0asm\x0d\0\x01\0rest"), Ok(()));
     for (bytes, says) in [

@@ -1,11 +1,13 @@
 use std::{net::Ipv4Addr, sync::Arc};
 
+use router::{Call, Trace};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
+    task::JoinHandle,
 };
 
-use super::harness::{App, World};
+use super::harness::{App, World, event_call, replies};
 use crate::{Limits, reach::is_public};
 
 #[tokio::test]
@@ -40,8 +42,8 @@ async fn sockets_are_found_through_the_host() {
     assert_eq!(app.say("who", &["next"]).await, "1 Some('next') ['node-2']");
 }
 
-#[tokio::test]
-async fn http_goes_where_it_may() {
+/// A server of one request. Where it is, and the head of what it was asked.
+async fn server() -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let place = listener.local_addr().unwrap().to_string();
     let serve = tokio::spawn(async move {
@@ -56,6 +58,36 @@ async fn http_goes_where_it_may() {
             .unwrap();
         String::from_utf8(head).unwrap()
     });
+    (place, serve)
+}
+
+#[tokio::test]
+async fn http_carries_the_trace_of_its_event() {
+    const GIVEN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for traced in [true, false] {
+        let (place, serve) = server().await;
+        let world = World {
+            http: vec![place.clone()],
+            private: true,
+            ..World::default()
+        };
+        let app = App::new("hostile", world, Limits::default()).await;
+        let call = Call {
+            trace: traced.then(|| Trace::parse(GIVEN).unwrap()),
+            ..event_call("http", &[&place, "/"], None)
+        };
+        let effects = app.worker.call(call).await.unwrap();
+        assert_eq!(replies(&effects), "200 5 bytes");
+        let head = serve.await.unwrap().to_lowercase();
+        let line = format!("traceparent: {GIVEN}\r\n");
+        assert_eq!(head.contains(&line), traced, "{head}");
+        assert_eq!(head.contains("traceparent"), traced, "{head}");
+    }
+}
+
+#[tokio::test]
+async fn http_goes_where_it_may() {
+    let (place, serve) = server().await;
     let allowed = |private| World {
         http: vec![place.clone()],
         private,

@@ -1,12 +1,10 @@
 //! `POST /v1/apps/{app}/push`: a backend talks to the app itself. What was answered 200 has run, its effects included.
 use std::sync::Arc;
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
-use bytes::Bytes;
 use http::StatusCode;
+use platform::requests::{PushRequest, parse_push};
 use router::Failure;
-use serde::Deserialize;
-use serde_json::{json, value::RawValue};
+use serde_json::json;
 
 use super::{
     Asked as Request, body,
@@ -19,22 +17,7 @@ use crate::{
     traces,
 };
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Body {
-    /// 1 to 256 bytes.
-    topic: String,
-    /// Any JSON: the handler is given its text. `null` if there is no `payload_base64` either.
-    payload: Option<Box<RawValue>>,
-    /// Bytes instead.
-    payload_base64: Option<String>,
-    /// 1 to 400 bytes. Within the app's window a second request with the same key runs nothing.
-    idempotency_key: Option<String>,
-}
-
-const TOPIC_BYTES_MAX: usize = 256;
 const PAYLOAD_BYTES_MAX: usize = 1 << 20;
-const KEY_BYTES_MAX: usize = 400;
 /// The payload in base64 and the rest.
 const BODY_BYTES_MAX: usize = 2 << 20;
 
@@ -64,33 +47,18 @@ pub(super) async fn push(handle: &Handle, request: Request<'_>) -> Outcome {
 }
 
 pub(crate) fn parse(body: &[u8]) -> Result<Asked, Refused> {
-    let body: Body = serde_json::from_slice(body).map_err(|error| Refused::invalid(error.to_string()))?;
-    let between = |what: &str, text: &str, max: usize| {
-        let fits = (1..=max).contains(&text.len());
-        fits.then_some(())
-            .ok_or_else(|| Refused::invalid(format!("{what} has 1 to {max} bytes, not {}", text.len())))
-    };
-    between("topic", &body.topic, TOPIC_BYTES_MAX)?;
-    if let Some(key) = &body.idempotency_key {
-        between("idempotency_key", key, KEY_BYTES_MAX)?;
-    }
-    let payload = match (body.payload, body.payload_base64) {
-        (Some(_), Some(_)) => return Err(Refused::invalid("send payload or payload_base64, not both")),
-        (None, None) => Bytes::from_static(b"null"),
-        (Some(json), None) => Bytes::copy_from_slice(json.get().as_bytes()),
-        (None, Some(text)) => {
-            let bytes = BASE64_STANDARD.decode(text);
-            let bytes = bytes.map_err(|error| Refused::invalid(format!("payload_base64: {error}")))?;
-            bytes.into()
-        }
-    };
+    let PushRequest {
+        topic,
+        payload,
+        idempotency_key,
+    } = parse_push(body).map_err(Refused::invalid)?;
     if payload.len() > PAYLOAD_BYTES_MAX {
         return Err(Refused::too_big("the payload", PAYLOAD_BYTES_MAX));
     }
     Ok(Asked {
-        topic: body.topic,
-        payload,
-        idempotency_key: body.idempotency_key,
+        topic,
+        payload: payload.into(),
+        idempotency_key,
         trace: None,
     })
 }

@@ -48,8 +48,8 @@ impl Remote {
             message.to_owned()
         };
         let failure = match answer {
-            Some(ref answer) => Failure::new(kind(status), said).answer(answer.clone()),
-            None => Failure::new(kind(status), said),
+            Some(ref answer) => Failure::new(kind(status, code), said).answer(answer.clone()),
+            None => Failure::new(kind(status, code), said),
         };
         self.advise(failure, path, status, code)
     }
@@ -136,8 +136,10 @@ impl Remote {
     }
 }
 
-fn kind(status: StatusCode) -> Kind {
+fn kind(status: StatusCode, code: &str) -> Kind {
     match status.as_u16() {
+        // It does not come by waiting.
+        409 if code == "no_live_version" => Kind::Missing,
         401 | 403 => Kind::Denied,
         404 | 410 => Kind::Missing,
         405 | 426 | 501 => Kind::Protocol,

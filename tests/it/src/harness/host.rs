@@ -31,7 +31,11 @@ const SAID: Duration = Duration::from_secs(10);
 
 impl Host {
     pub(crate) fn start() -> Self {
-        let data = TempDir::new().unwrap();
+        Self::start_in(TempDir::new().unwrap())
+    }
+
+    /// With data that is there already.
+    pub(crate) fn start_in(data: TempDir) -> Self {
         let wakeline = Wakeline::serve(&[], data.path());
         Self::of(wakeline, data)
     }

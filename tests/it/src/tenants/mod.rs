@@ -1,8 +1,10 @@
 //! Apps that are uploaded to a running host, by the command line that their authors have.
+mod backup;
 mod deploys;
 mod page;
 mod quickstart;
 mod refused;
+mod traced;
 
 use std::{fs, path::PathBuf};
 

@@ -1,5 +1,6 @@
-//! A host that says what a test wants it to say: what a real one says only when nodes fail, ways break or strangers
-//! answer.
+//! A host that says what a test wants it to say, for what a real one cannot be made to say: that some of its nodes failed,
+//! half a stream, what strangers answer. And it remembers what it was asked, headers and all. Everything else is tested
+//! with a real host.
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -11,7 +12,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 /// Listens until the test ends.
-pub(super) struct FakeHost {
+pub(super) struct StandIn {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<Request>>>,
 }
@@ -27,7 +28,7 @@ pub(super) struct Request {
 /// What the host answers, as it stands on the wire; `None`: as [`plain`].
 pub(super) type Script = fn(&Request) -> Option<String>;
 
-impl FakeHost {
+impl StandIn {
     pub(super) fn start(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -98,34 +99,19 @@ pub(super) fn error(status: &str, code: &str, message: &str) -> String {
     answer(status, &json!({ "error": { "code": code, "message": message } }))
 }
 
-/// The API of a host with the app `greeter` on three nodes, where all goes well.
+/// The API of a host with the app `greeter` on two nodes, where all goes well.
 fn plain(request: &Request) -> String {
-    let nodes = |state: &str| json!([{ "node": "a", "state": state }, { "node": "b", "state": "live" }]);
     match request.line.as_str() {
         "GET /v1/whoami" => answer(
             "200 OK",
             &json!({ "kind": "app", "app": "greeter", "scopes": ["read", "deploy"], "name": "ci", "id": "t1" }),
         ),
-        "GET /v1/apps?limit=1000" => answer(
-            "200 OK",
-            &json!({ "apps": [{ "name": "greeter", "live": null }] }),
-        ),
         "PUT /v1/apps/greeter" => answer("201 Created", &json!({ "name": "greeter", "created": true })),
-        "PUT /v1/apps/greeter/assets" => answer("200 OK", &json!({ "digest": "d", "files": 1, "bytes": 5 })),
         "DELETE /v1/apps/greeter/assets" => answer("200 OK", &json!({})),
         "POST /v1/apps/greeter/versions" => answer(
             "201 Created",
             &json!({ "version": 7, "digest": "d7", "size_bytes": 8, "existing": false }),
         ),
-        "POST /v1/apps/greeter/live" => answer(
-            "200 OK",
-            &json!({ "version": 7, "percent": 100, "url": "http://greeter.test/", "nodes": nodes("live") }),
-        ),
-        "POST /v1/apps/greeter/rollback" => answer(
-            "200 OK",
-            &json!({ "version": 6, "percent": 100, "url": "http://greeter.test/", "nodes": nodes("behind") }),
-        ),
-        line if line.contains("/v1/apps/") => error("404 Not Found", "no_app", "there is no such app"),
         _ => error("404 Not Found", "not_found", "there is nothing here"),
     }
 }
