@@ -146,5 +146,5 @@ fn files() {
     expect![[r#"node.toml: ceilings: no number of the manifest is called "limits.memory""#]]
         .assert_eq(&say("[ceilings]\n\"limits.memory\" = 1"));
     expect![[r#"node.toml: ceilings: expected lines such as `"limits.memory_bytes" = 33554432`, found limits = { memory_bytes = 1 }"#]].assert_eq(&say("[ceilings]\nlimits.memory_bytes = 1"));
-    expect![[r#"node.toml: there is no setting "lissen"; there are: listen, admin, data, node, nats, nats_credentials, nats_prefix, nats_replicas, cluster_listen, cluster_advertise, client, tls_cert, tls_key, trusted_proxy, admin_token_file, cores, connections, drain_ms, url, secrets_key_file, code_bytes, instances, log_format, trace and [ceilings]"#]].assert_eq(&say("lissen = 1"));
+    expect![[r#"node.toml: there is no setting "lissen"; there are: listen, admin, data, node, nats, nats_credentials, nats_prefix, nats_replicas, cluster_listen, cluster_advertise, tls_cert, tls_key, trusted_proxy, admin_token_file, cores, connections, drain_ms, url, secrets_key_file, code_bytes, instances, log_format, trace and [ceilings]"#]].assert_eq(&say("lissen = 1"));
 }
