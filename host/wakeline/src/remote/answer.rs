@@ -95,6 +95,14 @@ impl Remote {
         near::nearest(app, names).map(str::to_owned)
     }
 
+    fn untrusted(&self, error: &dyn std::error::Error) -> Failure {
+        let message = format!("{} cannot be trusted: {error}", self.name());
+        Failure::new(Kind::Unavailable, message).help(
+            "its certificate must be of an authority that this machine knows, and for this name; SSL_CERT_FILE names a file \
+             with other authorities",
+        )
+    }
+
     pub(super) fn unreachable(&self, error: &Error) -> Failure {
         let failure = |message| Failure::new(Kind::Unavailable, message);
         let name = self.name();
@@ -113,9 +121,11 @@ impl Remote {
                 .help("look at the name, or at this machine's network"),
             Error::Timeout(what) => failure(format!("{name} does not answer in time ({what})"))
                 .help("what was asked for may still happen: look before trying again"),
-            Error::Rustls(error) => failure(format!("{name} cannot be trusted: {error}")).help(
-                "its certificate must be of an authority that this machine knows; SSL_CERT_FILE names a file with others",
-            ),
+            Error::Rustls(error) => self.untrusted(error),
+            // As it comes from within a handshake: rustls's own words.
+            Error::Io(error) if error.to_string().starts_with("invalid peer certificate") => {
+                self.untrusted(error)
+            }
             Error::Protocol(_) | Error::LargeResponseHeader(..) => {
                 self.stranger("it does not speak HTTP as a host does")
             }

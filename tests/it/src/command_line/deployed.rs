@@ -50,7 +50,7 @@ fn a_deploy_tells_all_of_the_app_and_prints_the_address_and_the_version() {
     again.check(
         0,
         &[
-            "as ci (app greeter: deploy, read)",
+            "as ci (app greeter: read, deploy)",
             "Unchanged",
             "version 1 already",
         ],
@@ -237,7 +237,7 @@ fn a_secret_comes_from_stdin_and_a_new_token_is_all_of_stdout() {
             &["whoami", "--json"],
         )
         .json();
-    assert_eq!(ci["scopes"], json!(["deploy", "logs"]));
+    assert_eq!(ci["scopes"], json!(["logs", "deploy"]));
 }
 
 #[test]

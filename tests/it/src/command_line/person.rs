@@ -85,7 +85,8 @@ impl Person {
             out: text(&output.stdout),
             err: text(&output.stderr),
         };
-        assert!(!outcome.err.contains("panicked"), "{}", outcome.err);
+        // Guests may.
+        assert!(!outcome.err.contains("thread 'main'"), "{}", outcome.err);
         outcome
     }
 

@@ -22,7 +22,6 @@ pub(super) struct Request {
     /// `GET /v1/apps`
     pub(super) line: String,
     pub(super) authorization: String,
-    pub(super) body: Vec<u8>,
 }
 
 /// What the host answers, as it stands on the wire; `None`: as [`plain`].
@@ -80,7 +79,6 @@ fn serve(mut stream: &TcpStream, script: Script, log: &Mutex<Vec<Request>>) -> O
     let request = Request {
         line: head.split(" HTTP").next()?.to_owned(),
         authorization: header("authorization"),
-        body,
     };
     log.lock().push(request.clone());
     let answer = script(&request).unwrap_or_else(|| plain(&request));

@@ -39,7 +39,7 @@ fn a_token_is_typed_unseen_and_a_deletion_is_confirmed_by_the_name() {
     let unseen = json!([{ "wait": "Token for", "type": token.trim(), "hidden": true }]);
     let kept = session(&person, &login, &unseen);
     assert_eq!(kept.code, 0, "{}", kept.said);
-    assert!(kept.said.contains("Kept here"), "{}", kept.said);
+    assert!(kept.said.contains(" here for http"), "{}", kept.said);
     assert!(!kept.said.contains(token.trim()), "{}", kept.said);
 
     person.run(&["deploy"], "").check(0, &[]);
