@@ -10,7 +10,7 @@ use clap_complete::Shell;
 pub(crate) use self::{
     remote::{
         Apps, Audit, Delete, Deploy, Host, Live, Login, Logs, Nodes, Profiles, ProfilesCommand, Push,
-        Rollback, SecretCommand, Secrets, TokenCommand, Tokens, Versions, Whoami,
+        Rollback, SecretCommand, Secrets, TokenCommand, Tokens, Versions, Wait, Whoami,
     },
     serve::Serve,
 };

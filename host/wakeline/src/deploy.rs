@@ -44,8 +44,8 @@ pub(crate) fn run(arguments: &cli::Deploy) -> Result<(), Failure> {
     let mut answer = rollout::start(
         &remote,
         &Path::new(&["apps", &source.name, "live"]),
-        json!({ "version": version, "percent": arguments.percent.unwrap_or(100) }),
-        arguments.wait_ms,
+        json!({ "version": version, "percent": arguments.share.percent.unwrap_or(100) }),
+        &arguments.share.wait,
     )?;
     // One object tells the whole of it.
     if let (Value::Object(answer), Value::Object(made)) = (&mut answer, made) {

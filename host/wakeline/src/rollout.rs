@@ -13,9 +13,9 @@ use crate::{
 
 pub(crate) fn live(arguments: &cli::Live) -> Result<(), Failure> {
     let remote = Remote::find(&arguments.host)?;
-    let body = json!({ "version": arguments.version, "percent": arguments.percent.unwrap_or(100) });
+    let body = json!({ "version": arguments.version, "percent": arguments.share.percent.unwrap_or(100) });
     let path = Path::new(&["apps", &arguments.app, "live"]);
-    let answer = start(&remote, &path, body, arguments.wait_ms)?;
+    let answer = start(&remote, &path, body, &arguments.share.wait)?;
     finish(&arguments.app, answer, arguments.host.json)
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn rollback(arguments: &cli::Rollback) -> Result<(), Failure> {
         .version
         .map_or(json!({}), |version| json!({ "version": version }));
     let path = Path::new(&["apps", &arguments.app, "rollback"]);
-    let answer = start(&remote, &path, body, arguments.wait_ms)?;
+    let answer = start(&remote, &path, body, &arguments.wait)?;
     finish(&arguments.app, answer, arguments.host.json)
 }
 
@@ -37,9 +37,9 @@ pub(crate) fn start(
     remote: &Remote,
     path: &Path,
     mut body: Value,
-    wait_ms: Option<u64>,
+    wait: &cli::Wait,
 ) -> Result<Value, Failure> {
-    let ms = wait_ms.unwrap_or(WAIT_MS);
+    let ms = wait.wait_ms.unwrap_or(WAIT_MS);
     if let Value::Object(body) = &mut body {
         body.insert("wait_ms".to_owned(), json!(ms));
     }

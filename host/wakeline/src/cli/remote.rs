@@ -35,14 +35,27 @@ pub(crate) struct Deploy {
     /// The app's name on the host [default: the manifest's]
     #[arg(long, value_name = "NAME")]
     pub(crate) app: Option<String>,
+    #[command(flatten)]
+    pub(crate) share: Share,
+    #[command(flatten)]
+    pub(crate) host: Host,
+}
+
+/// Whose the version is to be.
+#[derive(Args)]
+pub(crate) struct Share {
     /// Only for this many of a hundred sockets; the others stay with the version that is live
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(crate) percent: Option<u8>,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
+}
+
+#[derive(Args)]
+pub(crate) struct Wait {
     /// How long to wait until all nodes have it [default: 10000]
     #[arg(long, value_name = "MS")]
     pub(crate) wait_ms: Option<u64>,
-    #[command(flatten)]
-    pub(crate) host: Host,
 }
 
 #[derive(Args)]
@@ -65,12 +78,8 @@ pub(crate) struct Live {
     pub(crate) app: String,
     /// A version's number, of `wakeline versions APP`
     pub(crate) version: u32,
-    /// Only for this many of a hundred sockets; the others stay with the version that is live
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100))]
-    pub(crate) percent: Option<u8>,
-    /// How long to wait until all nodes have it [default: 10000]
-    #[arg(long, value_name = "MS")]
-    pub(crate) wait_ms: Option<u64>,
+    #[command(flatten)]
+    pub(crate) share: Share,
     #[command(flatten)]
     pub(crate) host: Host,
 }
@@ -80,9 +89,8 @@ pub(crate) struct Rollback {
     pub(crate) app: String,
     /// Which version to go back to [default: what was live before]
     pub(crate) version: Option<u32>,
-    /// How long to wait until all nodes have it [default: 10000]
-    #[arg(long, value_name = "MS")]
-    pub(crate) wait_ms: Option<u64>,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
     #[command(flatten)]
     pub(crate) host: Host,
 }
