@@ -104,18 +104,19 @@ async fn compiling_has_a_time_limit() {
 #[tokio::test]
 async fn compiled_code_is_removed_when_told() {
     let dir = tempfile::tempdir().unwrap();
-    let engine = Engine::new(config(Some(dir.path().to_owned()))).unwrap();
+    let cache = dir.path().join("cache");
+    let engine = Engine::new(config(Some(cache.clone()))).unwrap();
     let component = engine.compile(wasm("plain"), COMPILE_LIMITS).await.unwrap();
     let digest = component.digest();
     for strange in ["wasmtime-1-00-ab.cwasm", "wasmtime-1-00-ab.sha256", "x.tmp-1"] {
-        fs::write(dir.path().join(strange), "x").unwrap();
+        fs::write(cache.join(strange), "x").unwrap();
     }
     engine.forget_strange().unwrap();
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    assert_eq!(fs::read_dir(&cache).unwrap().count(), 2);
     assert_eq!(engine.kept().unwrap(), [digest.to_string()]);
     engine.forget(digest).unwrap();
     assert!(!engine.has(digest) && engine.load(digest).is_none());
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
 }
 
 #[tokio::test]
