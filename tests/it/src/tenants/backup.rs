@@ -1,9 +1,9 @@
 //! What OPERATIONS.md says to save of one node is all that it takes.
-use std::{fs, path::Path, process::Command};
+use std::fs;
 
 use tempfile::TempDir;
 
-use super::Labelled;
+use super::{Labelled, copy};
 use crate::harness::{Host, Script};
 
 fn check(host: &Host, label: &str) {
@@ -13,11 +13,6 @@ fn check(host: &Host, label: &str) {
         .variable("PUSHES", "2")
         .variable("LABEL", label)
         .run();
-}
-
-fn copy(from: &Path, to: &Path) {
-    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
-    assert!(copied.success());
 }
 
 #[test]

@@ -1,12 +1,17 @@
 //! Apps that are uploaded to a running host, by the command line that their authors have.
 mod backup;
 mod deploys;
+mod leftovers;
 mod page;
 mod quickstart;
 mod refused;
 mod traced;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use tempfile::TempDir;
 
@@ -40,4 +45,10 @@ impl Labelled {
         );
         fs::write(self.path().join("wakeline.toml"), manifest).unwrap();
     }
+}
+
+/// With all that is in it, its owner and its modes.
+fn copy(from: &Path, into: &Path) {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(into).status().unwrap();
+    assert!(copied.success());
 }
