@@ -30,6 +30,8 @@ struct Inner {
     moved: bool,
     /// Looks since a long call went on.
     looks: u32,
+    /// Whether one was run since the sockets were last looked at.
+    sliced: bool,
     /// Slices that long calls have run.
     slices: u64,
     /// How much the app that was let go last had had: newcomers begin there.
@@ -121,6 +123,11 @@ impl Turns {
         loop {
             // Comes back when the I/O driver has been polled and what was ready before has had its go.
             tokio::task::yield_now().await;
+            if std::mem::take(&mut self.0.lock().sliced) {
+                // Whoever waits for this processor goes now: the system's own slices are milliseconds.
+                std::thread::yield_now();
+                tokio::task::yield_now().await;
+            }
             let mut inner = self.0.lock();
             inner.spent = 0;
             inner.released = 0;
@@ -191,6 +198,7 @@ impl Inner {
                 if is_long {
                     self.looks = 0;
                     self.slices += 1;
+                    self.sliced = true;
                 }
                 return;
             }
