@@ -8,7 +8,7 @@ use bytes::{Buf, BytesMut};
 use tokio::{
     io::AsyncReadExt,
     net::{
-        TcpSocket,
+        TcpSocket, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
 };
@@ -22,6 +22,9 @@ pub(crate) struct Client {
     bytes: BytesMut,
     /// What the server answered to CONNECT: `{"sid":…}`.
     pub(crate) connected: String,
+    /// Events that came as whole texts (`until`, `text`), those before CONNECT's answer included; of the last one, all of it.
+    pub(crate) events_seen: u64,
+    pub(crate) last_event: String,
 }
 
 /// Where a server takes Socket.IO clients.
@@ -59,13 +62,19 @@ impl Client {
 
     /// The same, from the address of the machine that `number` chooses, with `auth` (a JSON object, or nothing).
     pub(crate) async fn join_from(target: &Target, number: usize, auth: &str) -> anyhow::Result<Self> {
-        let stream = connect(target.address, number).await?;
+        Self::join_over(connect(target.address, number).await?, target, auth).await
+    }
+
+    /// The same, over a connection that is there.
+    pub(crate) async fn join_over(stream: TcpStream, target: &Target, auth: &str) -> anyhow::Result<Self> {
         let (read, write) = stream.into_split();
         let mut client = Self {
             read,
             write: Writer(Rc::new(write)),
             bytes: BytesMut::new(),
             connected: String::new(),
+            events_seen: 0,
+            last_event: String::new(),
         };
         let request = format!(
             "GET {}/socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: {}\r\nupgrade: websocket\r\n\
@@ -99,6 +108,22 @@ impl Client {
     /// Emits `event` (a JSON array) and waits for nothing.
     pub(crate) async fn emit(&mut self, event: &str) -> anyhow::Result<()> {
         self.write.send(&frame::text(&format!("42{event}"))).await
+    }
+
+    /// What it recovers with, as JSON: the secret of its session and the offset it came to, or nothing where the server has
+    /// no recovery.
+    pub(crate) fn recovery(&self) -> String {
+        let pid = after(&self.connected, r#""pid":""#);
+        // The offset is the last argument.
+        let offset = self.last_event.rsplit('"').nth(1).unwrap_or_default();
+        pid.map_or_else(String::new, |pid| {
+            format!(r#"{{"pid":"{pid}","offset":"{offset}"}}"#)
+        })
+    }
+
+    /// Its public id.
+    pub(crate) fn sid(&self) -> Option<&str> {
+        after(&self.connected, r#""sid":""#)
     }
 
     pub(crate) fn writer(&self) -> Writer {
@@ -158,8 +183,12 @@ impl Client {
                     bail!("the server closed the WebSocket");
                 }
                 self.bytes.advance(start);
-                let payload = self.bytes.split_to(length);
-                return Ok(String::from_utf8(payload.to_vec())?);
+                let text = String::from_utf8(self.bytes.split_to(length).to_vec())?;
+                if text.starts_with("42") {
+                    self.events_seen += 1;
+                    self.last_event.clone_from(&text);
+                }
+                return Ok(text);
             }
             self.fill().await?;
         }
@@ -190,9 +219,14 @@ impl Writer {
     }
 }
 
+/// What stands between `key` and the next quotation mark.
+fn after<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    Some(text.split_once(key)?.1.split_once('"')?.0)
+}
+
 /// From one of 200 addresses of this machine, of networks of their own: so that ports do not run out, and so that a proxy
 /// that tells clients apart by their network (nginx's `ip_hash`) has some to tell apart.
-pub(crate) async fn connect(address: SocketAddr, number: usize) -> anyhow::Result<tokio::net::TcpStream> {
+pub(crate) async fn connect(address: SocketAddr, number: usize) -> anyhow::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     let network = u8::try_from(number % 200 + 1)?;
     socket.bind((Ipv4Addr::new(127, 0, network, 1), 0).into())?;

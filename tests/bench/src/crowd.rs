@@ -29,9 +29,6 @@ const AHEAD_IN_TENS: u64 = 2;
 /// A second, in the room of all.
 const PACE: f64 = 20.0;
 const ROOM_OF_TEN: usize = 10;
-/// When nothing is heard for so long, what is missing will never come.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 /// Written by its speaker (`said`) and its listeners (`heard`).
 struct Room {
     name: String,
@@ -97,7 +94,8 @@ impl Crowd {
         let speakers = load::gather(server, 1, self.rooms.len(), |_| None).await?;
         let mut tasks = JoinSet::new();
         for (client, room) in speakers.into_iter().zip(&self.rooms) {
-            tasks.spawn_local(speak(Rc::clone(&load), client, Rc::clone(room), ahead));
+            let room = Rc::clone(room);
+            tasks.spawn_local(speak(Rc::clone(&load), client, room, ahead, size.patience));
         }
         let figures = load.measure(server, size.warm_up, size.time).await;
         load.end();
@@ -127,7 +125,7 @@ impl Crowd {
             speaker.emit(&event).await?;
         }
         while room.missing() > 0 {
-            if timeout(PATIENCE, room.turn.notified()).await.is_err() {
+            if timeout(size.patience, room.turn.notified()).await.is_err() {
                 load.failed(room.missing(), anyhow::anyhow!("deliveries that never came"));
                 break;
             }
@@ -168,7 +166,7 @@ impl Room {
     }
 }
 
-async fn speak(load: Rc<Load>, client: Client, room: Rc<Room>, ahead: u64) {
+async fn speak(load: Rc<Load>, client: Client, room: Rc<Room>, ahead: u64, patience: Duration) {
     let frame = frame::text(&format!("42{}", room.event()));
     let writer = client.writer();
     loop {
@@ -178,7 +176,7 @@ async fn speak(load: Rc<Load>, client: Client, room: Rc<Room>, ahead: u64) {
             ahead * room.size - room.size
         };
         while room.missing() > most {
-            if timeout(PATIENCE, room.turn.notified()).await.is_err() {
+            if timeout(patience, room.turn.notified()).await.is_err() {
                 load.failed(room.missing(), anyhow::anyhow!("deliveries that never came"));
                 room.heard.set(room.said.get() * room.size);
             }

@@ -7,16 +7,16 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 
-use crate::{admin::Admin, client::Client, machine, node::Node};
+use crate::{admin::Admin, client::Client, figures::Figures, machine, node::Node};
 
 #[derive(Args)]
 pub(crate) struct Options {
     /// Apps deployed.
     #[arg(long, default_value_t = 10_000)]
-    apps: usize,
+    pub(crate) apps: usize,
     /// Times that each component is woken from disk.
     #[arg(long, default_value_t = 25)]
-    rounds: usize,
+    pub(crate) rounds: usize,
     /// Components that the apps share; their handlers must know `echo`.
     #[arg(long, default_values_t = [
         "examples/target/wasm32-wasip2/release/bench.wasm".to_owned(),
@@ -33,8 +33,7 @@ const COLD: Duration = Duration::from_millis(3_500);
 const WARM: Duration = Duration::from_millis(900);
 const TOLD_EVERY: usize = 1_000;
 
-pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
-    println!("{}", machine::describe());
+pub(crate) async fn run(options: &Options) -> anyhow::Result<Figures> {
     let wasm = components(options)?;
     let empty = Node::host("empty").await?.restart().await?;
     let before = settled(&empty).await?;
@@ -73,7 +72,12 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     wakes(&node, options, wasm.len()).await?;
     let end = machine::resident_bytes(node.pid()?)?;
     println!("{:.1} MiB resident after all that", mebibytes(end));
-    Ok(())
+    let mut figures = Figures::default();
+    figures.set(
+        "app_bytes",
+        after.saturating_sub(before) as f64 / options.apps as f64,
+    );
+    Ok(figures)
 }
 
 /// Times a round trip by what it has to wake. The host's own counters say that it was so.

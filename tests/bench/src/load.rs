@@ -6,7 +6,13 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 
-use crate::{client::Client, figures::Figures, histogram::Histogram, machine::Used, peers::Running};
+use crate::{
+    client::Client,
+    figures::Figures,
+    histogram::Histogram,
+    machine::{self, Used},
+    peers::Running,
+};
 
 /// What all clients of one measurement share: how much was done, how long it took, what went wrong.
 pub(crate) struct Load {
@@ -75,6 +81,8 @@ impl Load {
         self.recording.set(true);
         Span {
             used: server.used(),
+            own: Used::by(&[std::process::id()]),
+            busy: machine::busy(),
             at: Instant::now(),
             done: self.done.get(),
         }
@@ -85,10 +93,17 @@ impl Load {
         let used = server.used().since(span.used);
         let seconds = span.at.elapsed().as_secs_f64();
         let done = self.done.get() - span.done;
+        let own = Used::by(&[std::process::id()]).since(span.own);
+        let busy = machine::busy().saturating_sub(span.busy);
+        let others = busy.saturating_sub(own.total() + used.total()).as_secs_f64();
         self.recording.set(false);
         let mut figures = per_message(used, done);
         figures.set("rate", done as f64 / seconds);
         figures.set("busy_percent", used.total().as_secs_f64() / seconds * 100.0);
+        figures.set(
+            "others_percent",
+            others / seconds / machine::cores() as f64 * 100.0,
+        );
         self.times_into(&mut figures);
         figures
     }
@@ -112,6 +127,9 @@ impl Load {
 /// Since when is counted.
 pub(crate) struct Span {
     used: Used,
+    /// Of this process, and of the machine.
+    own: Used,
+    busy: Duration,
     at: Instant,
     done: u64,
 }

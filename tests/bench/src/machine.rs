@@ -35,14 +35,25 @@ pub(crate) fn cores() -> usize {
         .max(1)
 }
 
-/// Keeps this process on one core; answers whether it could.
+/// Keeps this process on one core; answers whether it could. What it starts afterwards stays there too, unless it is told
+/// otherwise.
 pub(crate) fn pin(core: usize) -> bool {
-    let pid = std::process::id().to_string();
-    let mut taskset = Command::new("taskset");
-    let output = taskset.args(["-acp", &core.to_string(), &pid]).output();
-    let pinned = output.is_ok_and(|output| output.status.success());
+    let pinned = taskset(&core.to_string());
     PINNED.store(pinned, Ordering::Relaxed);
     pinned
+}
+
+/// On all cores again.
+pub(crate) fn unpin() {
+    if PINNED.swap(false, Ordering::Relaxed) {
+        taskset(&format!("0-{}", cores() - 1));
+    }
+}
+
+fn taskset(cores: &str) -> bool {
+    let pid = std::process::id().to_string();
+    let output = Command::new("taskset").args(["-acp", cores, &pid]).output();
+    output.is_ok_and(|output| output.status.success())
 }
 
 pub(crate) fn is_pinned() -> bool {
@@ -52,6 +63,11 @@ pub(crate) fn is_pinned() -> bool {
 /// Resident bytes of a process.
 pub(crate) fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
     status_bytes(pid, "VmRSS:")
+}
+
+/// The most that a process ever had resident.
+pub(crate) fn peak_bytes(pid: u32) -> anyhow::Result<u64> {
+    status_bytes(pid, "VmHWM:")
 }
 
 fn status_bytes(pid: u32, key: &str) -> anyhow::Result<u64> {
@@ -154,6 +170,17 @@ fn stat(pid: u32) -> Option<Vec<String>> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(") ")?;
     Some(fields.split(' ').map(str::to_owned).collect())
+}
+
+/// Processor time that the whole machine has used.
+pub(crate) fn busy() -> Duration {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = stat.lines().next().unwrap_or_default();
+    // user, nice, system, idle, iowait, irq, softirq, …
+    let ticks = line.split_whitespace().skip(1).enumerate();
+    let busy = ticks.filter(|(place, _)| !matches!(place, 3 | 4));
+    let busy: u64 = busy.filter_map(|(_, ticks)| ticks.parse::<u64>().ok()).sum();
+    Duration::from_millis(busy * TICK_MS)
 }
 
 /// USER_HZ is 100 wherever Linux runs this.

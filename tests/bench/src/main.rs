@@ -8,22 +8,30 @@
 )]
 
 mod admin;
+mod avalanche;
 mod client;
 mod cluster;
 mod connect;
+mod cores;
 mod crowd;
 mod density;
 mod echo;
 mod figures;
 mod frame;
+mod goals;
 mod histogram;
 mod host;
+mod http;
 mod idle;
 mod load;
 mod machine;
 mod node;
 mod peers;
+mod plot;
+mod polling;
+mod report;
 mod run;
+mod slow;
 mod table;
 mod wake;
 
@@ -31,15 +39,16 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     peers::Peer,
-    run::{Readings, Scenario, Size},
+    report::Place,
+    run::{Part, Readings, Scenario, Size},
 };
 
 /// Measures Wakeline beside its peers.
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
-    scenario: Option<Command>,
-    /// Beside whom, commas between: epoll, hyper, socketioxide, node, … [default: all]
+    command: Option<Command>,
+    /// Beside whom, commas between: epoll, hyper, socketioxide, node, … [default: all that the scenario is for]
     #[arg(long, global = true, value_delimiter = ',')]
     vs: Vec<Peer>,
     /// Less of everything: under ten minutes altogether.
@@ -48,6 +57,9 @@ struct Cli {
     /// How often every server has its turn [default: 3, quick 2]
     #[arg(long, global = true)]
     rounds: Option<usize>,
+    /// Fill the README's Performance section with what was measured; all scenarios only.
+    #[arg(long)]
+    readme: bool,
 }
 
 #[derive(Subcommand)]
@@ -62,6 +74,16 @@ enum Command {
     Connect,
     /// Resident memory per idle WebSocket session: joined, in a room, recoverable, its handler asleep.
     Idle,
+    /// `echo` over long polling; resident memory of a session between two polls.
+    Polling,
+    /// What recovery costs: echo and fan-out with and without.
+    Recovery,
+    /// Thousands of connections cut at once, and back at once.
+    Avalanche,
+    /// Clients that do not read while their room is flooded.
+    Slow,
+    /// What a message costs on two cores and on one.
+    Cores,
     /// What waking an app's code costs, by tier: hot, warm, cold.
     Wake(wake::Options),
     /// Thousands of apps on one host: memory per sleeping app, and the time to wake one by tier.
@@ -69,6 +91,26 @@ enum Command {
     /// What a delivery costs with 1, 2 and 3 nodes, beside Node's socket.io; how long it takes through another node.
     Cluster(cluster::Options),
 }
+
+/// All scenarios in which servers take turns; `Recovery` is within them.
+const BESIDE: [Scenario; 9] = [
+    Scenario::Echo,
+    Scenario::FanOut,
+    Scenario::Rooms,
+    Scenario::Connect,
+    Scenario::Idle,
+    Scenario::Polling,
+    Scenario::Cores,
+    Scenario::Avalanche,
+    Scenario::Slow,
+];
+/// Those of Wakeline's own, as they are asked for in a whole run.
+const ALONE: [&str; 3] = ["wake", "density --apps 10000 --rounds 5", "cluster --seconds 3"];
+const ALONE_QUICK: [&str; 3] = [
+    "wake --calls 500",
+    "density --apps 1000 --rounds 2",
+    "cluster --only-three --seconds 2 --emits 1000",
+];
 
 fn main() -> std::process::ExitCode {
     match measure() {
@@ -86,45 +128,87 @@ fn measure() -> anyhow::Result<()> {
         .build()?;
     let local = tokio::task::LocalSet::new();
     let cli = Cli::parse();
+    anyhow::ensure!(
+        !cli.readme || cli.command.is_none() && cli.vs.is_empty(),
+        "--readme is for all scenarios and all peers"
+    );
+    let mut readings = Readings::default();
+    let place = Place::here();
     local.block_on(&runtime, async {
-        match &cli.scenario {
-            Some(Command::Echo) => beside(&cli, &[Scenario::Echo]).await,
-            Some(Command::FanOut) => beside(&cli, &[Scenario::FanOut]).await,
-            Some(Command::Rooms) => beside(&cli, &[Scenario::Rooms]).await,
-            Some(Command::Connect) => beside(&cli, &[Scenario::Connect]).await,
-            Some(Command::Idle) => beside(&cli, &[Scenario::Idle]).await,
-            Some(Command::Wake(options)) => wake::run(options).await,
-            Some(Command::Density(options)) => density::run(options).await,
-            Some(Command::Cluster(options)) => cluster::run(options).await,
-            None => {
-                use Scenario::{Connect, Echo, FanOut, Idle, Rooms};
-                beside(&cli, &[Echo, FanOut, Rooms, Connect, Idle]).await
+        let name = match &cli.command {
+            Some(command) => {
+                one(&cli, command, &mut readings).await?;
+                std::env::args().nth(1).unwrap_or_default()
             }
+            None => {
+                beside(&cli, &BESIDE, &mut readings).await;
+                for words in if cli.quick { ALONE_QUICK } else { ALONE } {
+                    let words = std::iter::once("bench").chain(words.split(' '));
+                    if let Some(command) = Cli::try_parse_from(words)?.command
+                        && let Err(error) = one(&cli, &command, &mut readings).await
+                    {
+                        println!("    FAILED: {error:#}");
+                        readings.left_out.push(format!("{error:#}"));
+                    }
+                }
+                "all".to_owned()
+            }
+        };
+        println!("{}", table::text(&readings));
+        report::write(&readings, &name, &place)?;
+        if cli.readme {
+            report::fill_readme(&readings, &place)?;
         }
+        Ok(())
     })
 }
 
+async fn one(cli: &Cli, command: &Command, readings: &mut Readings) -> anyhow::Result<()> {
+    let scenario = match command {
+        Command::Echo => Scenario::Echo,
+        Command::FanOut => Scenario::FanOut,
+        Command::Rooms => Scenario::Rooms,
+        Command::Connect => Scenario::Connect,
+        Command::Idle => Scenario::Idle,
+        Command::Polling => Scenario::Polling,
+        Command::Recovery => Scenario::Recovery,
+        Command::Avalanche => Scenario::Avalanche,
+        Command::Slow => Scenario::Slow,
+        Command::Cores => Scenario::Cores,
+        Command::Wake(options) => {
+            let part = (goals::WAKE, wake::run(options).await?);
+            readings.add(Peer::Wakeline, vec![part]);
+            return Ok(());
+        }
+        Command::Density(options) => {
+            let part = (goals::DENSITY, density::run(options).await?);
+            readings.add(Peer::Wakeline, vec![part]);
+            return Ok(());
+        }
+        Command::Cluster(options) => {
+            let parts: Vec<(Peer, Part)> = cluster::run(options).await?;
+            for (peer, part) in parts {
+                readings.add(peer, vec![part]);
+            }
+            return Ok(());
+        }
+    };
+    beside(cli, &[scenario], readings).await;
+    Ok(())
+}
+
 /// These scenarios, every server on one core, the load on another.
-async fn beside(cli: &Cli, scenarios: &[Scenario]) -> anyhow::Result<()> {
+async fn beside(cli: &Cli, scenarios: &[Scenario], readings: &mut Readings) {
     let mut size = if cli.quick { Size::quick() } else { Size::full() };
     size.rounds = cli.rounds.unwrap_or(size.rounds);
-    let mut readings = Readings::default();
-    let wanted = |scenario: &Scenario| -> Vec<Peer> {
-        let mut peers = scenario.peers();
-        if !cli.vs.is_empty() {
-            peers = Peer::ALL
-                .into_iter()
-                .filter(|peer| cli.vs.contains(peer))
-                .collect();
-            if !peers.contains(&Peer::Wakeline) {
-                peers.insert(0, Peer::Wakeline);
-            }
-        }
-        peers
+    let is_wanted = |scenario: Scenario, peer: Peer| {
+        let asked = cli.vs.is_empty() || peer == Peer::Wakeline || cli.vs.contains(&peer);
+        // Whoever is named outright is measured wherever that can be done.
+        asked && (scenario.peers().contains(&peer) || scenarios.len() == 1 && cli.vs.contains(&peer))
     };
     let all = Peer::ALL.into_iter();
-    let all = all.filter(|peer| scenarios.iter().any(|scenario| wanted(scenario).contains(peer)));
-    let there = run::prepared(all.collect(), &mut readings);
+    let all = all.filter(|peer| scenarios.iter().any(|scenario| is_wanted(*scenario, *peer)));
+    let there = run::prepared(all.collect(), readings);
     println!("{}", machine::describe());
     println!("{}", peers::versions());
     if machine::cores() < 2 || !machine::pin(1) {
@@ -133,12 +217,8 @@ async fn beside(cli: &Cli, scenarios: &[Scenario]) -> anyhow::Result<()> {
         );
     }
     for scenario in scenarios {
-        let servers: Vec<Peer> = wanted(scenario)
-            .into_iter()
-            .filter(|peer| there.contains(peer))
-            .collect();
-        run::run(*scenario, &servers, &size, &mut readings).await;
+        let servers = there.iter().copied().filter(|peer| is_wanted(*scenario, *peer));
+        run::run(*scenario, &servers.collect::<Vec<_>>(), &size, readings).await;
     }
-    println!("{}", table::text(&readings));
-    Ok(())
+    machine::unpin();
 }

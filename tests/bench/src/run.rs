@@ -5,10 +5,11 @@ use std::{
 };
 
 use crate::{
-    connect, crowd, echo,
+    avalanche, connect, cores, crowd, echo,
     figures::Figures,
     idle,
     peers::{self, ONE_CORE, Peer, Running},
+    polling, slow,
 };
 
 /// A scenario in which servers stand side by side.
@@ -19,6 +20,12 @@ pub(crate) enum Scenario {
     Rooms,
     Connect,
     Idle,
+    Polling,
+    /// Echo and fan-out, of those that can recover, on and off.
+    Recovery,
+    Avalanche,
+    Slow,
+    Cores,
 }
 
 /// The name of what was measured, and what was read.
@@ -32,8 +39,12 @@ pub(crate) struct Size {
     pub(crate) clients: usize,
     /// Sessions that are opened and held.
     pub(crate) sessions: usize,
+    /// Connections that are cut at once.
+    pub(crate) avalanche: usize,
     pub(crate) warm_up: Duration,
     pub(crate) time: Duration,
+    /// When nothing is heard for so long, what is missing will never come.
+    pub(crate) patience: Duration,
 }
 
 /// What was read, by part and server: a value for each round.
@@ -57,6 +68,11 @@ impl Scenario {
             Self::Rooms => "rooms",
             Self::Connect => "connect",
             Self::Idle => "idle",
+            Self::Polling => "polling",
+            Self::Recovery => "recovery",
+            Self::Avalanche => "avalanche",
+            Self::Slow => "slow",
+            Self::Cores => "cores",
         }
     }
 
@@ -67,6 +83,17 @@ impl Scenario {
         match self {
             Self::Echo | Self::FanOut | Self::Rooms => all.collect(),
             Self::Connect | Self::Idle => all.filter(plain).collect(),
+            Self::Polling => all.filter(|peer| plain(peer) && !peer.is_floor()).collect(),
+            Self::Recovery => vec![
+                Peer::Wakeline,
+                Peer::WakelinePlain,
+                Peer::Node,
+                Peer::NodeRecovery,
+            ],
+            Self::Avalanche | Self::Slow => {
+                vec![Peer::Wakeline, Peer::Socketioxide, Peer::Node, Peer::NodeRecovery]
+            }
+            Self::Cores => vec![Peer::Wakeline],
         }
     }
 
@@ -77,6 +104,15 @@ impl Scenario {
             Self::Rooms => crowd::visit_tens(server, size).await,
             Self::Connect => connect::visit(server, size).await,
             Self::Idle => idle::visit(server, size).await,
+            Self::Polling => polling::visit(server, size).await,
+            Self::Recovery => {
+                let mut parts = echo::visit(server, size).await?;
+                parts.extend(crowd::visit_one(server, size).await?);
+                Ok(parts)
+            }
+            Self::Avalanche => avalanche::visit(server, size).await,
+            Self::Slow => slow::visit(server, size).await,
+            Self::Cores => unreachable!("starts servers of its own"),
         }
     }
 }
@@ -87,8 +123,10 @@ impl Size {
             rounds: 3,
             clients: 1000,
             sessions: 5000,
+            avalanche: 10_000,
             warm_up: Duration::from_millis(700),
             time: Duration::from_secs(3),
+            patience: Duration::from_secs(10),
         }
     }
 
@@ -96,6 +134,7 @@ impl Size {
         Self {
             rounds: 2,
             sessions: 3000,
+            avalanche: 5000,
             time: Duration::from_millis(1500),
             ..Self::full()
         }
@@ -106,6 +145,8 @@ impl Size {
         if peer.is_slow() {
             Self {
                 sessions: self.sessions / 5,
+                // Of those behind nginx not everything arrives; a round is not to be spent on waiting for it.
+                patience: Duration::from_secs(1),
                 ..self
             }
         } else {
@@ -143,6 +184,9 @@ pub(crate) async fn run(scenario: Scenario, servers: &[Peer], size: &Size, readi
 }
 
 async fn visit(scenario: Scenario, peer: Peer, size: &Size) -> anyhow::Result<Vec<Part>> {
+    if scenario == Scenario::Cores {
+        return cores::visit(peer, size).await;
+    }
     let server = peer.start(&ONE_CORE).await?;
     scenario.visit(&server, size).await
 }
@@ -155,7 +199,12 @@ fn told(scenario: Scenario, peer: Peer, round: usize, took: Duration, parts: &[P
         } else {
             ("cpu_us", "µs", 1.0)
         };
-        Some(format!("{:.2} {unit}", figures.get(name)? / scale))
+        let told = format!("{:.2} {unit}", figures.get(name)? / scale);
+        let remarks = [("errors", "errors"), ("others_percent", "% taken by others")].map(|(name, what)| {
+            let value = figures.get(name).filter(|value| *value >= 5.0);
+            value.map_or_else(String::new, |value| format!(" [{value:.0} {what}]"))
+        });
+        Some(told + &remarks.concat())
     });
     println!(
         "    {:10} round {} {:16} {} ({:.0} s)",
@@ -196,5 +245,9 @@ impl Readings {
             .iter()
             .find(|((name, of), _)| *name == part && *of == peer)?;
         Some(Figures::medians(rounds.1))
+    }
+
+    pub(crate) fn value(&self, part: &str, peer: Peer, name: &str) -> Option<f64> {
+        self.of(part, peer)?.get(name)
     }
 }

@@ -31,9 +31,17 @@ const COLUMNS: &[Column] = &[
     column("p999_ms", "p99.9", 1.0, 2),
     column("max_ms", "max", 1.0, 1),
     column("session_bytes", "KiB a session", 1024.0, 2),
+    column("back_percent", "back %", 1.0, 1),
+    column("closed_percent", "cut off %", 1.0, 0),
+    column("recovered_percent", "recovered %", 1.0, 1),
+    column("missed_percent", "of missed messages %", 1.0, 1),
+    column("held_kib", "KiB a slow client", 1.0, 0),
     column("before_mib", "MiB before", 1.0, 1),
+    column("open_mib", "MiB open", 1.0, 1),
     column("after_mib", "MiB after", 1.0, 1),
+    column("peak_mib", "MiB at most", 1.0, 1),
     column("errors", "errors", 1.0, 0),
+    column("others_percent", "others %", 1.0, 0),
 ];
 
 /// What servers are compared by, and with whom.

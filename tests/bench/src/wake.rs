@@ -11,7 +11,7 @@ use router::{AckToken, Call, CallKind, SocketView};
 use runtime::{CompileLimits, Engine, EngineConfig, Limits, Worker};
 use socketio::EventData;
 
-use crate::{host::Nothing, machine};
+use crate::{figures::Figures, host::Nothing};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -22,7 +22,7 @@ pub(crate) struct Options {
     component: PathBuf,
 }
 
-pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: &Options) -> anyhow::Result<Figures> {
     let wasm = std::fs::read(&options.component)
         .with_context(|| format!("{} (cargo xtask guests builds it)", options.component.display()))?;
     let cache = std::env::temp_dir().join(format!("wakeline-bench-wake-{}", std::process::id()));
@@ -34,7 +34,6 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
         compile_threads: 1,
         compile_queue_max: 1,
     })?;
-    println!("{}", machine::describe());
     let begun = Instant::now();
     let component = engine
         .compile(
@@ -84,11 +83,19 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
         "one echo event, {} times a tier; µs        p50      p99      max",
         options.calls
     );
-    print("hot:  an instance with its memory waits", &mut hot);
-    print("warm: compiled code mapped, no instance", &mut warm);
-    print("cold: nothing; compiled code on disk   ", &mut cold);
+    let mut figures = Figures::default();
+    for (name, tier, times) in [
+        ("hot", "hot:  an instance with its memory waits", &mut hot),
+        ("warm", "warm: compiled code mapped, no instance", &mut warm),
+        ("cold", "cold: nothing; compiled code on disk   ", &mut cold),
+    ] {
+        let [p50, p99, max] = print(tier, times);
+        figures.set(&format!("{name}_p50_us"), p50);
+        figures.set(&format!("{name}_p99_us"), p99);
+        figures.set(&format!("{name}_max_us"), max);
+    }
     _ = std::fs::remove_dir_all(cache);
-    Ok(())
+    Ok(figures)
 }
 
 async fn timed(worker: &Worker) -> anyhow::Result<Duration> {
@@ -124,11 +131,14 @@ fn echo() -> anyhow::Result<Call> {
     })
 }
 
-fn print(tier: &str, times: &mut [Duration]) {
+/// The median, the 99th percentile and the longest, in µs.
+fn print(tier: &str, times: &mut [Duration]) -> [f64; 3] {
     times.sort_unstable();
     let at = |share: f64| {
         let index = ((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1));
         times.get(index).map_or(0.0, |time| time.as_secs_f64() * 1e6)
     };
-    println!("{tier} {:8.1} {:8.1} {:8.1}", at(0.5), at(0.99), at(1.0));
+    let [p50, p99, max] = [0.5, 0.99, 1.0].map(at);
+    println!("{tier} {p50:8.1} {p99:8.1} {max:8.1}");
+    [p50, p99, max]
 }

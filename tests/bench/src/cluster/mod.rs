@@ -14,7 +14,7 @@ use self::{
     stack::{Kind, Stack},
     table::Row,
 };
-use crate::{machine, peers};
+use crate::{peers::Peer, run::Part};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// Only stacks whose name has this in it: `node`, `NATS`, `alone`, …
     #[arg(long, default_value = "")]
     only: String,
+    /// Only three nodes.
+    #[arg(long)]
+    pub(crate) only_three: bool,
     /// No figures of fan-out.
     #[arg(long)]
     only_latency: bool,
@@ -57,16 +60,15 @@ const STACKS: &[(Kind, usize)] = &[
     (Kind::NodeStreams, 3),
 ];
 
-pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
+/// What three nodes of ours and of Node's with Redis took, as parts of a run.
+pub(crate) async fn run(options: &Options) -> anyhow::Result<Vec<(Peer, Part)>> {
     let place = Place::new(options)?;
-    println!("{}", machine::describe());
-    println!("{}", peers::versions());
+    let mut rows = Vec::new();
     if !options.only_latency {
-        let mut rows = Vec::new();
-        for (kind, nodes) in STACKS
-            .iter()
-            .filter(|(kind, _)| kind.name().contains(&options.only))
-        {
+        let stacks = STACKS.iter().filter(|(kind, nodes)| {
+            kind.name().contains(&options.only) && (!options.only_three || *nodes == 3)
+        });
+        for (kind, nodes) in stacks {
             let stack = Stack::start(*kind, *nodes, &place)?;
             rows.extend(fan_out(&stack, options).await?);
         }
@@ -76,7 +78,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
         let stack = Stack::start(Kind::Nats { servers }, 2, &place)?;
         latency::measure(&stack, options.emits).await?;
     }
-    Ok(())
+    Ok(table::parts(&rows))
 }
 
 async fn fan_out(stack: &Stack, options: &Options) -> anyhow::Result<Vec<Row>> {

@@ -1,3 +1,5 @@
+use crate::{figures::Figures as Read, goals, peers::Peer, run::Part};
+
 use super::{
     load::{Figures, Rooms},
     stack::Kind,
@@ -33,6 +35,28 @@ pub(crate) fn print(rows: &[Row]) {
         }
         ratios(rows, *rooms);
     }
+}
+
+/// Ours and Node's with Redis, three of each: processor time a delivery, brokers included.
+pub(crate) fn parts(rows: &[Row]) -> Vec<(Peer, Part)> {
+    let three = rows.iter().filter(|row| row.nodes == 3);
+    let parts = three.filter_map(|row| {
+        let peer = match row.stack {
+            Kind::Nats { .. } => Peer::Wakeline,
+            Kind::NodeRedis => Peer::NodeRedis,
+            _ => return None,
+        };
+        let name = match row.rooms {
+            Rooms::OfTen => goals::NODES[0],
+            Rooms::OfTenPaced => goals::NODES[1],
+            Rooms::One => goals::NODES[2],
+        };
+        let mut read = Read::default();
+        read.set("cpu_us", row.figures.both());
+        read.set("rate", row.figures.rate());
+        Some((peer, (name, read)))
+    });
+    parts.collect()
 }
 
 /// Processor time is that of all servers; the clients share the machine with them.

@@ -59,11 +59,11 @@ const SETTLED_AFTER: Duration = Duration::from_secs(8);
 impl Peer {
     pub(crate) const ALL: [Self; 10] = [
         Self::Wakeline,
+        Self::WakelinePlain,
         Self::Epoll,
         Self::Hyper,
         Self::Socketioxide,
         Self::Node,
-        Self::WakelinePlain,
         Self::NodeRecovery,
         Self::NodeRedis,
         Self::Flask,
@@ -89,16 +89,21 @@ impl Peer {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Wakeline => "Wakeline, Wasm handler, recovery on",
-            Self::WakelinePlain => "the same, recovery off",
+            Self::WakelinePlain => "Wakeline, recovery off",
             Self::Epoll => "raw epoll, own codec (the floor)",
             Self::Hyper => "bare hyper + hyper-tungstenite",
             Self::Socketioxide => "socketioxide, native handlers",
             Self::Node => "Node socket.io on ws",
-            Self::NodeRecovery => "the same, connection state recovery",
+            Self::NodeRecovery => "Node socket.io on ws, recovery on",
             Self::NodeRedis => "two Node servers + Redis adapter",
-            Self::Flask => "Flask-SocketIO, gunicorn + eventlet, -w 1",
-            Self::FlaskNginx => "two of those + nginx ip_hash + Redis",
+            Self::Flask => "Flask-SocketIO, gunicorn, eventlet",
+            Self::FlaskNginx => "two Flask-SocketIO + nginx + Redis",
         }
+    }
+
+    /// Whether it does no more than the chat: no polling, no heartbeats, no limits.
+    pub(crate) fn is_floor(self) -> bool {
+        matches!(self, Self::Epoll | Self::Hyper)
     }
 
     /// Those that take a hundred times as long; they are asked for less.
@@ -150,6 +155,11 @@ impl Running {
 
     pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
         self.pids().into_iter().map(machine::resident_bytes).sum()
+    }
+
+    /// The sum of what each process ever had.
+    pub(crate) fn peak_bytes(&self) -> anyhow::Result<u64> {
+        self.pids().into_iter().map(machine::peak_bytes).sum()
     }
 
     /// Resident memory once nothing goes on any more: Wakeline's handlers asleep, garbage collected as far as it is.

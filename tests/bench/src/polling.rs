@@ -1,0 +1,163 @@
+//! Long polling: echoes over kept connections, and memory of sessions between two polls.
+use std::{rc::Rc, time::Instant};
+
+use anyhow::Context;
+use futures_util::{StreamExt, stream};
+use tokio::task::JoinSet;
+
+use crate::{
+    figures::Figures,
+    http::Http,
+    load::{Load, PAYLOAD},
+    peers::Running,
+    run::{Part, Size},
+};
+
+pub(crate) const POLLING: &str = "polling, echo";
+pub(crate) const POLLING_IDLE: &str = "polling, idle between polls";
+
+/// Of those who speak, each with two connections: the poll, and the posts.
+const SPEAKERS: usize = 200;
+/// Opened first and not counted.
+const WARM_UP: usize = 300;
+/// Connections over which sessions are opened.
+const OPENING: usize = 32;
+
+/// A session, and the connections that it uses if it has any.
+struct Session {
+    sid: String,
+    /// Which of this machine's addresses it comes from: a proxy that tells clients apart by that has it on one server.
+    number: usize,
+    polls: Http,
+    posts: Http,
+}
+
+pub(crate) async fn visit(server: &Running, size: &Size) -> anyhow::Result<Vec<Part>> {
+    let idle = idle(server, size).await?;
+    Ok(vec![(POLLING, echo(server, size).await?), (POLLING_IDLE, idle)])
+}
+
+async fn echo(server: &Running, size: &Size) -> anyhow::Result<Figures> {
+    let opening = (0..SPEAKERS).map(|number| open(server, number, 1));
+    let sessions: Vec<_> = stream::iter(opening).buffer_unordered(OPENING).collect().await;
+    let load = Load::new();
+    let mut tasks = JoinSet::new();
+    for session in sessions.into_iter() {
+        let session = session?.pop().context("no session")?;
+        tasks.spawn_local(speak(Rc::clone(&load), session));
+    }
+    let figures = load.measure(server, size.warm_up, size.time).await;
+    load.end();
+    tasks.join_all().await;
+    Ok(figures)
+}
+
+async fn speak(load: Rc<Load>, mut session: Session) {
+    while !load.has_ended() {
+        let asked = Instant::now();
+        match session.call(&format!(r#"["echo","{PAYLOAD}"]"#)).await {
+            Ok(()) => {
+                load.took(asked.elapsed());
+                load.done(1);
+            }
+            Err(error) => return load.failed(1, error),
+        }
+    }
+}
+
+/// Everybody has polled, joined a room, and is between two polls: no connection is open.
+async fn idle(server: &Running, size: &Size) -> anyhow::Result<Figures> {
+    let mut before = 0;
+    let mut held = Vec::new();
+    for count in [WARM_UP, size.sessions] {
+        let each = count.div_ceil(OPENING);
+        let opening = (0..OPENING).map(|number| open(server, number, each));
+        let opened: Vec<_> = stream::iter(opening).buffer_unordered(OPENING).collect().await;
+        for sessions in opened {
+            // Their connections end here.
+            let kept = sessions?.into_iter().map(|session| (session.sid, session.number));
+            held.extend(kept);
+        }
+        let bytes = server.settled_bytes().await?;
+        if count == WARM_UP {
+            before = bytes;
+            held.clear();
+        } else {
+            let mut figures = Figures::default();
+            figures.set(
+                "session_bytes",
+                bytes.saturating_sub(before) as f64 / held.len() as f64,
+            );
+            // One of them goes on, to show that they are there.
+            let (sid, number) = held.first().context("no session")?;
+            let mut one = Session::of(server, sid, *number)?;
+            figures.set(
+                "errors",
+                f64::from(u8::from(one.call(r#"["echo","awake"]"#).await.is_err())),
+            );
+            return Ok(figures);
+        }
+    }
+    Ok(Figures::default())
+}
+
+/// Opens so many sessions one after the other, over the same two connections.
+async fn open(server: &Running, number: usize, count: usize) -> anyhow::Result<Vec<Session>> {
+    let mut sessions: Vec<Session> = Vec::new();
+    for place in 0..count {
+        let mut session = Session::of(server, "", number)?;
+        if let Some(last) = sessions.last_mut() {
+            std::mem::swap(&mut session.polls, &mut last.polls);
+            std::mem::swap(&mut session.posts, &mut last.posts);
+        }
+        let opened = session.polls.poll("", None).await?;
+        let opened: serde_json::Value =
+            serde_json::from_str(opened.strip_prefix('0').context("no handshake")?)?;
+        let sid = opened.get("sid").and_then(|sid| sid.as_str()).context("no sid")?;
+        sid.clone_into(&mut session.sid);
+        session.posts.poll(&session.sid, Some("40")).await?;
+        session.until("40").await?;
+        session
+            .call(&format!(r#"["join","room-{}"]"#, (number + place * OPENING) / 10))
+            .await?;
+        sessions.push(session);
+    }
+    Ok(sessions)
+}
+
+impl Session {
+    fn of(server: &Running, sid: &str, number: usize) -> anyhow::Result<Self> {
+        let target = server.target(number)?;
+        Ok(Self {
+            sid: sid.to_owned(),
+            number,
+            polls: Http::new(target, number),
+            posts: Http::new(target, number),
+        })
+    }
+
+    /// Emits while a poll waits, and polls until the ack has come.
+    async fn call(&mut self, event: &str) -> anyhow::Result<()> {
+        self.polls.ask(&self.sid, None).await?;
+        self.posts.poll(&self.sid, Some(&format!("420{event}"))).await?;
+        let first = self.polls.answer().await?;
+        self.goes_on(first, "430").await
+    }
+
+    async fn until(&mut self, prefix: &str) -> anyhow::Result<()> {
+        let first = self.polls.poll(&self.sid, None).await?;
+        self.goes_on(first, prefix).await
+    }
+
+    async fn goes_on(&mut self, mut payload: String, prefix: &str) -> anyhow::Result<()> {
+        loop {
+            if payload.split('\u{1e}').any(|packet| packet == "2") {
+                self.posts.poll(&self.sid, Some("3")).await?;
+            }
+            if payload.split('\u{1e}').any(|packet| packet.starts_with(prefix)) {
+                return Ok(());
+            }
+            payload = self.polls.poll(&self.sid, None).await?;
+        }
+    }
+}
