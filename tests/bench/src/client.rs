@@ -67,6 +67,25 @@ impl Client {
 
     /// The same, over a connection that is there.
     pub(crate) async fn join_over(stream: TcpStream, target: &Target, auth: &str) -> anyhow::Result<Self> {
+        let mut client = Self::open(stream, target, "").await?;
+        client.until("0{").await?;
+        client.write.send(&frame::text(&format!("40{auth}"))).await?;
+        client.connected = format!("{{{}", client.until("40{").await?);
+        Ok(client)
+    }
+
+    /// A session that has polled so far goes on over a WebSocket. No poll of its may be waiting.
+    pub(crate) async fn upgrade(target: &Target, number: usize, sid: &str) -> anyhow::Result<Self> {
+        let stream = connect(target.address, number).await?;
+        let mut client = Self::open(stream, target, &format!("&sid={sid}")).await?;
+        client.write.send(&frame::text("2probe")).await?;
+        client.until("3probe").await?;
+        client.write.send(&frame::text("5")).await?;
+        Ok(client)
+    }
+
+    /// The WebSocket, and nothing said yet.
+    async fn open(stream: TcpStream, target: &Target, query: &str) -> anyhow::Result<Self> {
         let (read, write) = stream.into_split();
         let mut client = Self {
             read,
@@ -77,7 +96,7 @@ impl Client {
             last_event: String::new(),
         };
         let request = format!(
-            "GET {}/socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: {}\r\nupgrade: websocket\r\n\
+            "GET {}/socket.io/?EIO=4&transport=websocket{query} HTTP/1.1\r\nhost: {}\r\nupgrade: websocket\r\n\
              connection: Upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
             target.prefix, target.address
         );
@@ -93,9 +112,6 @@ impl Client {
             bail!("no upgrade: {head}");
         }
         client.bytes.advance(end + 4);
-        client.until("0{").await?;
-        client.write.send(&frame::text(&format!("40{auth}"))).await?;
-        client.connected = format!("{{{}", client.until("40{").await?);
         Ok(client)
     }
 
@@ -108,6 +124,11 @@ impl Client {
     /// Emits `event` (a JSON array) and waits for nothing.
     pub(crate) async fn emit(&mut self, event: &str) -> anyhow::Result<()> {
         self.write.send(&frame::text(&format!("42{event}"))).await
+    }
+
+    /// Leaves as a client does that is closed, not lost: it will not recover.
+    pub(crate) async fn leave(self) -> anyhow::Result<()> {
+        self.write.send(&frame::text("41")).await
     }
 
     /// What it recovers with, as JSON: the secret of its session and the offset it came to, or nothing where the server has

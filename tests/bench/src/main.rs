@@ -32,6 +32,7 @@ mod polling;
 mod report;
 mod run;
 mod slow;
+mod soak;
 mod table;
 mod wake;
 
@@ -90,6 +91,8 @@ enum Command {
     Density(density::Options),
     /// What a delivery costs with 1, 2 and 3 nodes, beside Node's socket.io; how long it takes through another node.
     Cluster(cluster::Options),
+    /// Mixed load on one host: does it grow, and does it come back to its start?
+    Soak(soak::Options),
 }
 
 /// All scenarios in which servers take turns; `Recovery` is within them.
@@ -105,11 +108,11 @@ const BESIDE: [Scenario; 9] = [
     Scenario::Slow,
 ];
 /// Those of Wakeline's own, as they are asked for in a whole run.
-const ALONE: [&str; 3] = ["wake", "density --apps 10000 --rounds 5", "cluster --seconds 3"];
+const ALONE: [&str; 3] = ["wake", "density --apps 10000 --rounds 3", "cluster --seconds 2"];
 const ALONE_QUICK: [&str; 3] = [
     "wake --calls 500",
     "density --apps 1000 --rounds 2",
-    "cluster --only-three --seconds 2 --emits 1000",
+    "cluster --only-three --seconds 1.5 --emits 1000",
 ];
 
 fn main() -> std::process::ExitCode {
@@ -183,6 +186,10 @@ async fn one(cli: &Cli, command: &Command, readings: &mut Readings) -> anyhow::R
         Command::Density(options) => {
             let part = (goals::DENSITY, density::run(options).await?);
             readings.add(Peer::Wakeline, vec![part]);
+            return Ok(());
+        }
+        Command::Soak(options) => {
+            readings.add(Peer::Wakeline, vec![soak::run(options).await?]);
             return Ok(());
         }
         Command::Cluster(options) => {

@@ -6,6 +6,7 @@ use futures_util::{StreamExt, stream};
 use tokio::task::JoinSet;
 
 use crate::{
+    client::Target,
     figures::Figures,
     http::Http,
     load::{Load, PAYLOAD},
@@ -24,8 +25,8 @@ const WARM_UP: usize = 300;
 const OPENING: usize = 32;
 
 /// A session, and the connections that it uses if it has any.
-struct Session {
-    sid: String,
+pub(crate) struct Session {
+    pub(crate) sid: String,
     /// Which of this machine's addresses it comes from: a proxy that tells clients apart by that has it on one server.
     number: usize,
     polls: Http,
@@ -90,7 +91,7 @@ async fn idle(server: &Running, size: &Size) -> anyhow::Result<Figures> {
             );
             // One of them goes on, to show that they are there.
             let (sid, number) = held.first().context("no session")?;
-            let mut one = Session::of(server, sid, *number)?;
+            let mut one = Session::of(server.target(*number)?, sid, *number);
             figures.set(
                 "errors",
                 f64::from(u8::from(one.call(r#"["echo","awake"]"#).await.is_err())),
@@ -105,18 +106,12 @@ async fn idle(server: &Running, size: &Size) -> anyhow::Result<Figures> {
 async fn open(server: &Running, number: usize, count: usize) -> anyhow::Result<Vec<Session>> {
     let mut sessions: Vec<Session> = Vec::new();
     for place in 0..count {
-        let mut session = Session::of(server, "", number)?;
+        let mut session = Session::of(server.target(number)?, "", number);
         if let Some(last) = sessions.last_mut() {
             std::mem::swap(&mut session.polls, &mut last.polls);
             std::mem::swap(&mut session.posts, &mut last.posts);
         }
-        let opened = session.polls.poll("", None).await?;
-        let opened: serde_json::Value =
-            serde_json::from_str(opened.strip_prefix('0').context("no handshake")?)?;
-        let sid = opened.get("sid").and_then(|sid| sid.as_str()).context("no sid")?;
-        sid.clone_into(&mut session.sid);
-        session.posts.poll(&session.sid, Some("40")).await?;
-        session.until("40").await?;
+        session.connect().await?;
         session
             .call(&format!(r#"["join","room-{}"]"#, (number + place * OPENING) / 10))
             .await?;
@@ -126,18 +121,29 @@ async fn open(server: &Running, number: usize, count: usize) -> anyhow::Result<V
 }
 
 impl Session {
-    fn of(server: &Running, sid: &str, number: usize) -> anyhow::Result<Self> {
-        let target = server.target(number)?;
-        Ok(Self {
+    /// Nothing is opened yet.
+    pub(crate) fn of(target: &Target, sid: &str, number: usize) -> Self {
+        Self {
             sid: sid.to_owned(),
             number,
             polls: Http::new(target, number),
             posts: Http::new(target, number),
-        })
+        }
+    }
+
+    /// Handshake and CONNECT.
+    pub(crate) async fn connect(&mut self) -> anyhow::Result<()> {
+        let opened = self.polls.poll("", None).await?;
+        let opened: serde_json::Value =
+            serde_json::from_str(opened.strip_prefix('0').context("no handshake")?)?;
+        let sid = opened.get("sid").and_then(|sid| sid.as_str()).context("no sid")?;
+        sid.clone_into(&mut self.sid);
+        self.posts.poll(&self.sid, Some("40")).await?;
+        self.until("40").await
     }
 
     /// Emits while a poll waits, and polls until the ack has come.
-    async fn call(&mut self, event: &str) -> anyhow::Result<()> {
+    pub(crate) async fn call(&mut self, event: &str) -> anyhow::Result<()> {
         self.polls.ask(&self.sid, None).await?;
         self.posts.poll(&self.sid, Some(&format!("420{event}"))).await?;
         let first = self.polls.answer().await?;

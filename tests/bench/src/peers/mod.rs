@@ -2,7 +2,12 @@
 pub(crate) mod install;
 mod start;
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use ::cluster::{Process, get};
 use anyhow::Context;
@@ -220,12 +225,15 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // nginx and gunicorn have children, which outlive a master that is killed.
-        for process in self.processes.iter_mut().rev() {
-            if !matches!(process.terminate(Duration::from_secs(3)), Ok(_)) {
-                process.kill();
-            }
-        }
+        // nginx and gunicorn have children, which would outlive a master that is killed. Nobody is asked to end well: what
+        // a server does for those who leave is not what takes time here.
+        let pids = self.pids().into_iter().map(|pid| pid.to_string());
+        _ = Command::new("kill")
+            .arg("-KILL")
+            .args(pids)
+            .stderr(Stdio::null())
+            .status();
+        self.processes.iter_mut().for_each(Process::kill);
         _ = fs::remove_dir_all(&self.directory);
     }
 }
