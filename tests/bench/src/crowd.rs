@@ -170,18 +170,16 @@ async fn speak(load: Rc<Load>, client: Client, room: Rc<Room>, ahead: u64, patie
     let frame = frame::text(&format!("42{}", room.event()));
     let writer = client.writer();
     loop {
-        let most = if load.has_ended() {
-            0
-        } else {
-            ahead * room.size - room.size
-        };
+        let has_ended = load.has_ended();
+        // What is still under way when it ends would be counted into what comes next.
+        let most = if has_ended { 0 } else { (ahead - 1) * room.size };
         while room.missing() > most {
             if timeout(patience, room.turn.notified()).await.is_err() {
                 load.failed(room.missing(), anyhow::anyhow!("deliveries that never came"));
                 room.heard.set(room.said.get() * room.size);
             }
         }
-        if load.has_ended() {
+        if has_ended {
             return;
         }
         room.said.set(room.said.get() + 1);

@@ -29,10 +29,10 @@ pub(crate) fn text(text: &str) -> Vec<u8> {
     if let Ok(short @ 0..=125) = u8::try_from(length) {
         frame.push(0x80 | short);
     } else if let Ok(long) = u16::try_from(length) {
-        frame.push(0x80 | 126);
+        frame.push(0x80 | 0x7e);
         frame.extend_from_slice(&long.to_be_bytes());
     } else {
-        frame.push(0x80 | 127);
+        frame.push(0x80 | 0x7f);
         frame.extend_from_slice(&(length as u64).to_be_bytes());
     }
     frame.extend_from_slice(&[0; 4]);

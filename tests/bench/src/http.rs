@@ -50,13 +50,12 @@ impl Http {
         }
         request.push_str("\r\n\r\n");
         request.push_str(body.unwrap_or_default());
-        let stream = match &mut self.stream {
-            Some(stream) => stream,
-            None => {
-                self.bytes.clear();
-                let stream = connect(self.target.address, self.number).await?;
-                self.stream.insert(stream)
-            }
+        let stream = if let Some(stream) = &mut self.stream {
+            stream
+        } else {
+            self.bytes.clear();
+            let stream = connect(self.target.address, self.number).await?;
+            self.stream.insert(stream)
         };
         Ok(stream.write_all(request.as_bytes()).await?)
     }

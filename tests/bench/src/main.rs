@@ -41,7 +41,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     peers::Peer,
     report::Place,
-    run::{Part, Readings, Scenario, Size},
+    run::{Readings, Scenario, Size},
 };
 
 /// Measures Wakeline beside its peers.
@@ -138,27 +138,15 @@ fn measure() -> anyhow::Result<()> {
     let mut readings = Readings::default();
     let place = Place::here();
     local.block_on(&runtime, async {
-        let name = match &cli.command {
-            Some(command) => {
-                one(&cli, command, &mut readings).await?;
-                std::env::args().nth(1).unwrap_or_default()
-            }
-            None => {
-                beside(&cli, &BESIDE, &mut readings).await;
-                for words in if cli.quick { ALONE_QUICK } else { ALONE } {
-                    let words = std::iter::once("bench").chain(words.split(' '));
-                    if let Some(command) = Cli::try_parse_from(words)?.command
-                        && let Err(error) = one(&cli, &command, &mut readings).await
-                    {
-                        println!("    FAILED: {error:#}");
-                        readings.left_out.push(format!("{error:#}"));
-                    }
-                }
-                "all".to_owned()
-            }
+        let name = if let Some(command) = &cli.command {
+            one(&cli, command, &mut readings).await?;
+            command.name()
+        } else {
+            all(&cli, &mut readings).await?;
+            "all"
         };
         println!("{}", table::text(&readings));
-        report::write(&readings, &name, &place)?;
+        report::write(&readings, name, &place)?;
         if cli.readme {
             report::fill_readme(&readings, &place)?;
         }
@@ -166,42 +154,67 @@ fn measure() -> anyhow::Result<()> {
     })
 }
 
+async fn all(cli: &Cli, readings: &mut Readings) -> anyhow::Result<()> {
+    beside(cli, &BESIDE, readings).await;
+    for words in if cli.quick { ALONE_QUICK } else { ALONE } {
+        let words = std::iter::once("bench").chain(words.split(' '));
+        if let Some(command) = Cli::try_parse_from(words)?.command
+            && let Err(error) = one(cli, &command, readings).await
+        {
+            println!("    FAILED: {}: {error:#}", command.name());
+            readings.left_out.push(format!("{}: {error:#}", command.name()));
+        }
+    }
+    Ok(())
+}
+
 async fn one(cli: &Cli, command: &Command, readings: &mut Readings) -> anyhow::Result<()> {
-    let scenario = match command {
-        Command::Echo => Scenario::Echo,
-        Command::FanOut => Scenario::FanOut,
-        Command::Rooms => Scenario::Rooms,
-        Command::Connect => Scenario::Connect,
-        Command::Idle => Scenario::Idle,
-        Command::Polling => Scenario::Polling,
-        Command::Recovery => Scenario::Recovery,
-        Command::Avalanche => Scenario::Avalanche,
-        Command::Slow => Scenario::Slow,
-        Command::Cores => Scenario::Cores,
-        Command::Wake(options) => {
-            let part = (goals::WAKE, wake::run(options).await?);
-            readings.add(Peer::Wakeline, vec![part]);
-            return Ok(());
-        }
-        Command::Density(options) => {
-            let part = (goals::DENSITY, density::run(options).await?);
-            readings.add(Peer::Wakeline, vec![part]);
-            return Ok(());
-        }
-        Command::Soak(options) => {
-            readings.add(Peer::Wakeline, vec![soak::run(options).await?]);
-            return Ok(());
-        }
+    let part = match command {
+        Command::Wake(options) => (goals::WAKE, wake::run(options).await?),
+        Command::Density(options) => (goals::DENSITY, density::run(options).await?),
+        Command::Soak(options) => soak::run(options).await?,
         Command::Cluster(options) => {
-            let parts: Vec<(Peer, Part)> = cluster::run(options).await?;
-            for (peer, part) in parts {
+            for (peer, part) in cluster::run(options).await? {
                 readings.add(peer, vec![part]);
             }
             return Ok(());
         }
+        _ => {
+            beside(cli, &command.scenario().into_iter().collect::<Vec<_>>(), readings).await;
+            return Ok(());
+        }
     };
-    beside(cli, &[scenario], readings).await;
+    readings.add(Peer::Wakeline, vec![part]);
     Ok(())
+}
+
+impl Command {
+    /// None for those that are Wakeline's own.
+    fn scenario(&self) -> Option<Scenario> {
+        Some(match self {
+            Self::Echo => Scenario::Echo,
+            Self::FanOut => Scenario::FanOut,
+            Self::Rooms => Scenario::Rooms,
+            Self::Connect => Scenario::Connect,
+            Self::Idle => Scenario::Idle,
+            Self::Polling => Scenario::Polling,
+            Self::Recovery => Scenario::Recovery,
+            Self::Avalanche => Scenario::Avalanche,
+            Self::Slow => Scenario::Slow,
+            Self::Cores => Scenario::Cores,
+            Self::Wake(_) | Self::Density(_) | Self::Cluster(_) | Self::Soak(_) => return None,
+        })
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Wake(_) => goals::WAKE,
+            Self::Density(_) => goals::DENSITY,
+            Self::Cluster(_) => "cluster",
+            Self::Soak(_) => soak::SOAK,
+            _ => self.scenario().map_or("", Scenario::name),
+        }
+    }
 }
 
 /// These scenarios, every server on one core, the load on another.

@@ -43,7 +43,7 @@ async fn echo(server: &Running, size: &Size) -> anyhow::Result<Figures> {
     let sessions: Vec<_> = stream::iter(opening).buffer_unordered(OPENING).collect().await;
     let load = Load::new();
     let mut tasks = JoinSet::new();
-    for session in sessions.into_iter() {
+    for session in sessions {
         let session = session?.pop().context("no session")?;
         tasks.spawn_local(speak(Rc::clone(&load), session));
     }

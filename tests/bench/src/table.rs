@@ -1,4 +1,6 @@
 //! Figures for the eye: one table a part, a row a server, and what ours are of others'.
+use std::fmt::Write as _;
+
 use crate::{figures::Figures, peers::Peer, run::Readings};
 
 /// A figure, how its column is headed, by what it is divided for the eye, and how many decimals it has.
@@ -59,7 +61,7 @@ pub(crate) fn text(readings: &Readings) -> String {
         text.push_str(&part_table(readings, part));
     }
     for left_out in &readings.left_out {
-        text.push_str(&format!("\nLEFT OUT: {left_out}\n"));
+        _ = writeln!(text, "\nLEFT OUT: {left_out}");
     }
     text
 }
@@ -116,10 +118,10 @@ pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
     for row in rows {
         for (place, (cell, width)) in row.iter().zip(&widths).enumerate() {
             let width = *width;
-            text.push_str(&match place {
-                0 => format!("{cell:width$}"),
-                _ => format!("  {cell:>width$}"),
-            });
+            _ = match place {
+                0 => write!(text, "{cell:width$}"),
+                _ => write!(text, "  {cell:>width$}"),
+            };
         }
         text.push('\n');
     }

@@ -83,19 +83,25 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<Figures> {
         "one echo event, {} times a tier; µs        p50      p99      max",
         options.calls
     );
+    let figures = told(&mut hot, &mut warm, &mut cold);
+    _ = std::fs::remove_dir_all(cache);
+    Ok(figures)
+}
+
+/// Prints each tier, and gives its figures in µs.
+fn told(hot: &mut [Duration], warm: &mut [Duration], cold: &mut [Duration]) -> Figures {
     let mut figures = Figures::default();
     for (name, tier, times) in [
-        ("hot", "hot:  an instance with its memory waits", &mut hot),
-        ("warm", "warm: compiled code mapped, no instance", &mut warm),
-        ("cold", "cold: nothing; compiled code on disk   ", &mut cold),
+        ("hot", "hot:  an instance with its memory waits", hot),
+        ("warm", "warm: compiled code mapped, no instance", warm),
+        ("cold", "cold: nothing; compiled code on disk   ", cold),
     ] {
         let [p50, p99, max] = print(tier, times);
         figures.set(&format!("{name}_p50_us"), p50);
         figures.set(&format!("{name}_p99_us"), p99);
         figures.set(&format!("{name}_max_us"), max);
     }
-    _ = std::fs::remove_dir_all(cache);
-    Ok(figures)
+    figures
 }
 
 async fn timed(worker: &Worker) -> anyhow::Result<Duration> {

@@ -1,3 +1,5 @@
+#![expect(clippy::float_cmp, reason = "of values that are made by the same arithmetic")]
+
 use super::*;
 
 #[test]

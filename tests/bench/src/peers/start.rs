@@ -108,7 +108,7 @@ impl Stack<'_> {
         let mut lines = String::new();
         for line in manifest.lines() {
             if line.starts_with("component") {
-                _ = writeln!(lines, "component = {component:?}");
+                _ = writeln!(lines, "component = \"{}\"", component.display());
             } else if line == "[limits]" {
                 lines.push_str("[limits]\nconnections = 100000\n");
             } else {
@@ -198,16 +198,16 @@ impl Stack<'_> {
 
 /// What Flask-SocketIO's documentation tells to write, and room for many clients.
 fn site(port: u16, servers: &[u16], directory: &Path) -> String {
-    let servers: String = servers
-        .iter()
-        .map(|server| format!("    server 127.0.0.1:{server};\n"))
-        .collect();
+    let mut lines = String::new();
+    for server in servers {
+        _ = writeln!(lines, "    server 127.0.0.1:{server};");
+    }
     let directory = directory.display();
     format!(
         "daemon off;\nworker_processes 1;\nworker_rlimit_nofile 20000;\npid {directory}/nginx.pid;\n\
          error_log stderr warn;\nevents {{ worker_connections 19000; }}\nhttp {{\n  access_log off;\n\
          client_body_temp_path {directory}/b;\n  proxy_temp_path {directory}/p;\n  fastcgi_temp_path {directory}/f;\n  \
-         uwsgi_temp_path {directory}/u;\n  scgi_temp_path {directory}/s;\n  upstream chat {{\n    ip_hash;\n{servers}  }}\n  \
+         uwsgi_temp_path {directory}/u;\n  scgi_temp_path {directory}/s;\n  upstream chat {{\n    ip_hash;\n{lines}  }}\n  \
          server {{\n    listen 127.0.0.1:{port} backlog=16384;\n    location / {{ proxy_pass http://chat; }}\n    \
          location /socket.io {{\n      proxy_http_version 1.1;\n      proxy_buffering off;\n      \
          proxy_set_header Upgrade $http_upgrade;\n      proxy_set_header Connection \"Upgrade\";\n      \

@@ -59,14 +59,14 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<Part> {
         traffic::deploy(&mut admin, app, Some(MANIFEST), component).await?;
     }
     // Once through everything, so that what is made once is there.
-    let warm = Traffic::start(&node, &components)?;
+    let warm = Traffic::start(&node, &components);
     sleep(time.min(Duration::from_secs(10))).await;
     warm.stop().await;
     let start = forgotten(&node, None).await?;
     println!("before: {start}");
 
     let mut watch = Watch::new(Rc::clone(&node));
-    let traffic = Traffic::start(&node, &components)?;
+    let traffic = Traffic::start(&node, &components);
     let (begun, mut told) = (Instant::now(), Duration::ZERO);
     while begun.elapsed() < time {
         sleep(Duration::from_secs(1)).await;

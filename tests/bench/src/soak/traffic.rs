@@ -50,7 +50,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const STAY: Duration = Duration::from_millis(700);
 
 impl Traffic {
-    pub(super) fn start(node: &Rc<Node>, components: &[Vec<u8>]) -> anyhow::Result<Self> {
+    pub(super) fn start(node: &Rc<Node>, components: &[Vec<u8>]) -> Self {
         let target = |app: &str| Target {
             address: node.address,
             prefix: format!("/{app}"),
@@ -74,7 +74,7 @@ impl Traffic {
         tasks.spawn_local(Rc::clone(&shared).crowd("recoveries", RECOVER_EVERY));
         tasks.spawn_local(Rc::clone(&shared).crowd("wakes", WAKE_EVERY));
         tasks.spawn_local(Rc::clone(&shared).deploy(Rc::clone(node), components.to_vec()));
-        Ok(Self { shared, tasks })
+        Self { shared, tasks }
     }
 
     /// What was done so far.
