@@ -38,7 +38,10 @@ pub(crate) fn cpu(readings: &Readings) -> Option<String> {
     let most = all().copied().fold(1.0, f64::max);
     let powers = (most.log10().ceil() as i32).max(1);
     let x = |value: f64| LEFT + (RIGHT - LEFT) * value.max(1.0).log10() / f64::from(powers);
-    let mut svg = open("Processor time of a message, µs", rows.len())?;
+    let mut svg = open(
+        "Processor time of a message, µs, on a scale of powers of ten",
+        rows.len(),
+    )?;
     let bottom = TOP + ROW * rows.len() as f64;
     for power in 0..=powers {
         let value = 10_f64.powi(power);

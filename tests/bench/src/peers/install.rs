@@ -53,12 +53,15 @@ fn needs(peer: Peer) -> &'static [Need] {
 
 /// Of the programs that are measured, those that are here.
 pub(crate) fn versions() -> String {
-    let programs = ["node", "python3", "nats-server", "redis-server"];
+    let programs = ["node", "python3", "nats-server", "redis-server"].map(|program| (program, "--version"));
+    let programs = programs.into_iter().chain([(nginx(), "-v")]);
     let mut found: Vec<String> = programs
-        .iter()
-        .filter_map(|program| first_line(program, "--version"))
+        .filter_map(|(program, argument)| {
+            let name = program.rsplit('/').next().unwrap_or(program);
+            let version = version_after(&format!("{} ", first_line(program, argument)?), "")?;
+            Some(format!("{name} {version}"))
+        })
         .collect();
-    found.extend(first_line(nginx(), "-v"));
     let lock = fs::read_to_string(root().join("tests/bench/peers/Cargo.lock")).unwrap_or_default();
     for name in ["socketioxide", "hyper", "hyper-tungstenite"] {
         found.extend(
