@@ -219,11 +219,5 @@ fn first_line(program: &str, argument: &str) -> Option<String> {
     let output = command.arg(argument).stdin(Stdio::null()).output().ok()?;
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
-    let line = text.lines().next()?.trim();
-    let named = line.starts_with(|c: char| c.is_ascii_alphabetic() && c != 'v');
-    Some(if named {
-        line.to_owned()
-    } else {
-        format!("{program} {line}")
-    })
+    Some(text.lines().next()?.trim().to_owned())
 }
