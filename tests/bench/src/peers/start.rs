@@ -196,11 +196,12 @@ impl Stack<'_> {
     }
 }
 
-/// What Flask-SocketIO's documentation tells to write, and room for many clients.
+/// What Flask-SocketIO's documentation tells to write, and room for many clients. A server that failed once is asked again:
+/// sent to the other, a session of long polling would be unknown there.
 fn site(port: u16, servers: &[u16], directory: &Path) -> String {
     let mut lines = String::new();
     for server in servers {
-        _ = writeln!(lines, "    server 127.0.0.1:{server};");
+        _ = writeln!(lines, "    server 127.0.0.1:{server} max_fails=0;");
     }
     let directory = directory.display();
     format!(
