@@ -118,7 +118,10 @@ impl Cache {
     pub(crate) fn forget_strange(&self) -> io::Result<()> {
         for name in self.names()? {
             let ours = name.starts_with(&format!("{}-", self.compiler));
-            let whole = name.ends_with(".cwasm") || name.ends_with(".sha256");
+            let extension = Path::new(&name)
+                .extension()
+                .and_then(|extension| extension.to_str());
+            let whole = matches!(extension, Some("cwasm" | "sha256"));
             if !ours || !whole {
                 fs::remove_file(self.dir.join(name))?;
             }

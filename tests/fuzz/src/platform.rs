@@ -109,7 +109,10 @@ pub fn platform_requests(data: &[u8]) {
         4 => {
             if let Ok(push) = parse_push(data) {
                 assert!((1..=256).contains(&push.topic.len()));
-                assert!(push.idempotency_key.is_none_or(|key| (1..=400).contains(&key.len())));
+                assert!(
+                    push.idempotency_key
+                        .is_none_or(|key| (1..=400).contains(&key.len()))
+                );
             }
         }
         _ => {
