@@ -115,8 +115,7 @@ impl Server {
             grounds: grounds.clone(),
             commands,
         });
-        let cores = cores.collect();
-        let connections = transport().connections;
+        let (cores, connections) = (cores.collect(), transport().connections);
         let handle = Handle(Arc::new(Shared {
             node: config.node.clone(),
             url: rooms::url(config, listen),

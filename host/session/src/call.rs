@@ -74,6 +74,7 @@ impl State {
         let socket = self.sockets.get_mut(key)?;
         let Some(job) = socket.jobs.pop_front() else {
             socket.busy = false;
+            socket.keep_nothing();
             if let Some(idle) = socket.idle.take() {
                 // Whoever waited may have given up.
                 _ = idle.send(());

@@ -108,7 +108,7 @@ impl Hub {
             .as_ref()
             .filter(|_| app.settings.recovery.is_some())?;
         let handshake =
-            self.with(|state, _| state.sessions.get(session).map(|found| found.handshake.clone()))?;
+            self.with(|state, _| state.sessions.get(session).map(|found| found.handshake.open()))?;
         place.find(namespace, auth, &handshake)
     }
 
@@ -287,7 +287,7 @@ fn begin_connect(
     verified: Option<&Verified>,
     cores: usize,
 ) -> Option<(SocketKey, Option<Call>)> {
-    let mut handshake = (*state.sessions.get(session)?.handshake).clone();
+    let mut handshake = state.sessions.get(session)?.handshake.open();
     handshake.auth = auth;
     handshake.claims = verified.map(|verified| verified.claims.clone());
     let key = match state.socket_of(session, &namespace) {

@@ -88,8 +88,7 @@ impl Hub {
         let Some(settings) = &app.settings.auth else {
             return Ok(None);
         };
-        let handshake =
-            self.with(|state, _| state.sessions.get(session).map(|found| found.handshake.clone()));
+        let handshake = self.with(|state, _| state.sessions.get(session).map(|found| found.handshake.open()));
         let Some(handshake) = handshake else {
             return Ok(None);
         };
@@ -126,7 +125,7 @@ impl Hub {
             let socket = state.sockets.get(key)?;
             let session = state.sessions.get(socket.session()?)?;
             let settings = socket.app.settings.auth.clone()?;
-            Some((settings, session.handshake.remote_address.clone()))
+            Some((settings, session.handshake.open().remote_address))
         });
         let Some((settings, remote_address)) = asked else {
             return;

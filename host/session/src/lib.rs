@@ -21,6 +21,7 @@ mod homes;
 mod hub;
 mod identity;
 mod ids;
+mod kept;
 mod leave;
 mod line;
 mod nodes;

@@ -1,5 +1,5 @@
 //! Sessions begin, and get a WebSocket.
-use std::{rc::Rc, time::Instant};
+use std::time::Instant;
 
 use engineio::Transport;
 use router::{Handshake, Limit, Trace};
@@ -9,6 +9,7 @@ use crate::{
     AppEntry, Hub, OpenRequest, Opened, PollBody, Protocol, Refusal, WsPort,
     connect::create_socket,
     ids,
+    kept::KeptHandshake,
     outbox::Outbox,
     plain::PlainLink,
     rates::Intake,
@@ -100,7 +101,7 @@ impl Hub {
             sid: sid.clone(),
             app,
             trace: trace_of(&handshake).map(Box::new),
-            handshake: Rc::new(handshake),
+            handshake: KeptHandshake::new(&handshake),
             link,
             dialect,
             sockets: Vec::new(),

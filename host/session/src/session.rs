@@ -7,11 +7,12 @@ use std::{
 
 use bytes::Bytes;
 use engineio::{CloseReason, Output, Packet, Transport};
-use router::{Handshake, Trace};
+use router::Trace;
 use tokio::sync::oneshot;
 
 use crate::{
     AppEntry, Outgoing,
+    kept::KeptHandshake,
     outbox::Outbox,
     plain::{PlainLink, Tick},
     rates::Intake,
@@ -22,7 +23,7 @@ use crate::{
 pub(crate) struct Session {
     pub(crate) sid: Arc<str>,
     pub(crate) app: Rc<AppEntry>,
-    pub(crate) handshake: Rc<Handshake>,
+    pub(crate) handshake: KeptHandshake,
     /// Of the handshake's `traceparent`: all calls of the session are part of it. Boxed, since few have one.
     pub(crate) trace: Option<Box<Trace>>,
     pub(crate) link: Link,

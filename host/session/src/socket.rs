@@ -180,6 +180,19 @@ impl Socket {
         self.unanswered.push(ack);
     }
 
+    /// Gives back the memory of lists that are empty: most sockets are idle most of the time.
+    pub(crate) fn keep_nothing(&mut self) {
+        if self.jobs.is_empty() {
+            self.jobs = VecDeque::new();
+        }
+        if self.unanswered.is_empty() {
+            self.unanswered = Vec::new();
+        }
+        if self.asked.is_empty() {
+            self.asked = Vec::new();
+        }
+    }
+
     /// The session that carries it, if there is one.
     pub(crate) fn session(&self) -> Option<SessionKey> {
         match self.phase {

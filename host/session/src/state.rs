@@ -291,6 +291,10 @@ impl State {
         if let Job::Event { ack: Some(ack), .. } = job {
             socket.expect_answer(ack);
         }
+        if socket.jobs.capacity() == 0 {
+            // Mostly one waits, and none the next moment.
+            socket.jobs.reserve_exact(1);
+        }
         socket.jobs.push_back(job);
         if !socket.busy {
             self.tasks.push(Task::Work(key));

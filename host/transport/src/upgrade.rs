@@ -37,7 +37,7 @@ pub(crate) fn open(visit: Visit, mut request: Request<Incoming>, query: Query, p
         };
         let limits = Limits::new(&visit);
         let lease = visit.client.lease.clone();
-        let socket = Socket::new(stream, early, limits, lease);
+        let socket = Socket::new(stream, &early, limits, lease);
         // Spawned once more, so that an idle connection's task is no larger than it must be.
         match hub.open_websocket(OpenRequest {
             app: visit.app,
@@ -87,7 +87,7 @@ pub(crate) async fn attach(
         let arrive = move |hub: session::Hub| {
             match parcel.unpack() {
                 Ok(stream) => {
-                    let socket = Socket::new(stream, early, limits, lease);
+                    let socket = Socket::new(stream, &early, limits, lease);
                     match hub.attach_websocket(&app, &sid) {
                         Ok(port) => spawn_local(socket.carry(port)),
                         // A second WebSocket, or the session ended meanwhile: as the reference server.

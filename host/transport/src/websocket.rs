@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::future::LocalBoxFuture;
 use hyper_tungstenite::tungstenite::{
     Error, Message,
     error::ProtocolError,
@@ -59,7 +60,7 @@ impl Limits {
 
 impl Socket {
     /// `early`: bytes that came with the request.
-    pub(crate) fn new(stream: Stream, early: Bytes, limits: Limits, lease: Arc<Lease>) -> Self {
+    pub(crate) fn new(stream: Stream, early: &Bytes, limits: Limits, lease: Arc<Lease>) -> Self {
         // Fragments are added up against the same limit: a flood of tiny ones costs no memory but their bytes.
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
@@ -71,7 +72,8 @@ impl Socket {
         Self {
             lane: Rc::new(Lane::new(stream)),
             context: WebSocketContext::new(Role::Server, Some(config)),
-            unread: early,
+            // Copied, for what it is a part of is hyper's buffer, 16 KiB and no less.
+            unread: Bytes::copy_from_slice(early),
             stalled: None,
             limits,
             _lease: lease,
@@ -79,17 +81,9 @@ impl Socket {
     }
 
     /// Carries frames between the peer and its session until one of them ends.
-    pub(crate) async fn carry(mut self, mut port: WsPort) {
+    pub(crate) fn carry(self, port: WsPort) -> Carry {
         port.set_sink(Rc::clone(&self.lane) as Rc<dyn session::Sink>);
-        let end = poll_fn(|cx| self.poll_carry(&mut port, cx)).await;
-        // The session need not wait for a handshake that says nothing more.
-        drop(port);
-        match end {
-            End::Lost => {}
-            // Boxed: until then the task is small.
-            End::Replied => Box::pin(self.finish()).await,
-            End::Close(code) => Box::pin(self.close(code)).await,
-        }
+        Carry(Stage::Open(self, port))
     }
 
     /// Ends without ever having carried anything.
@@ -223,6 +217,41 @@ impl Socket {
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(stalled.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(ErrorKind::TimedOut, "the peer takes nothing")))
+    }
+}
+
+/// A WebSocket's task. By hand, because an async function holds what it is given twice, and there is one of these for every
+/// WebSocket, idle or not.
+pub(crate) struct Carry(Stage);
+
+#[expect(clippy::large_enum_variant, reason = "the large one is what lasts")]
+enum Stage {
+    Open(Socket, WsPort),
+    Ending(LocalBoxFuture<'static, ()>),
+    Ended,
+}
+
+impl Future for Carry {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let stage = &mut self.get_mut().0;
+        if let Stage::Open(socket, port) = stage {
+            let end = ready!(socket.poll_carry(port, cx));
+            // With the port: the session need not wait for a handshake that says nothing more.
+            let Stage::Open(mut socket, _) = std::mem::replace(stage, Stage::Ended) else {
+                unreachable!("looked at above");
+            };
+            *stage = match end {
+                End::Lost => Stage::Ended,
+                End::Replied => Stage::Ending(Box::pin(async move { socket.finish().await })),
+                End::Close(code) => Stage::Ending(Box::pin(async move { socket.close(code).await })),
+            };
+        }
+        match stage {
+            Stage::Ending(ending) => ending.as_mut().poll(cx),
+            Stage::Open(..) | Stage::Ended => Poll::Ready(()),
+        }
     }
 }
 

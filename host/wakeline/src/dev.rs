@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub(crate) fn run(arguments: &cli::Dev) -> Result<(), Failure> {
-    trace::init(&Style {
+    let _log = trace::init(&Style {
         filter: "warn,app=off,session::call=error",
         json: false,
     });

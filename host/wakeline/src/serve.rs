@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     let mut layers: Vec<&dyn Strings> = vec![arguments, &Env];
     layers.extend(file.as_ref().map(|file| file as &dyn Strings));
     let mut config = Config::from_layers(&layers, &arguments.apps)?;
-    trace::init(&Style {
+    let _log = trace::init(&Style {
         filter: if config.trace { TRACED } else { UNTRACED },
         json: config.log_json,
     });

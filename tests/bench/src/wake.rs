@@ -118,7 +118,7 @@ fn echo() -> anyhow::Result<Call> {
     let socket = SocketView {
         id: id.clone(),
         namespace: "/".into(),
-        rooms: vec![id].into(),
+        rooms: vec![id],
         state: bytes::Bytes::new(),
         state_version: 0,
     };

@@ -1,6 +1,8 @@
 //! The real binary, on a free port.
 use std::{
     ffi::OsString,
+    io::{Read, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -100,6 +102,26 @@ impl Wakeline {
                 self.output.text()
             )
         })
+    }
+
+    /// One of an app's numbers, as operators scrape them: `wakeline_NAME{app="APP"}`. Of `serve`.
+    pub(crate) fn metric(&self, name: &str, app: &str) -> f64 {
+        let data = self.arguments.iter().position(|word| word == "--data").unwrap();
+        let token = Path::new(&self.arguments[data + 1]).join("admin-token");
+        let token = std::fs::read_to_string(token).unwrap();
+        let admin = self.admin();
+        let mut stream = TcpStream::connect(admin.trim_start_matches("http://")).unwrap();
+        let request = format!(
+            "GET /metrics HTTP/1.1\r\nhost: wakeline\r\nauthorization: Bearer {}\r\nconnection: close\r\n\r\n",
+            token.trim()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let start = format!("wakeline_{name}{{app=\"{app}\"}} ");
+        let number = answer.lines().find_map(|line| line.strip_prefix(&start));
+        let number = number.unwrap_or_else(|| panic!("no {start}in {answer}"));
+        number.trim().parse().unwrap()
     }
 
     pub(crate) fn url(&self) -> String {

@@ -215,6 +215,8 @@ const HOUSE: &[Room] = &[
             "tokio",
             // The file of profiles.
             "toml",
+            // The log is written beside the cores, not on them.
+            "tracing-appender",
             "tracing-subscriber",
             // Commands that speak to a host: blocking, one request at a time.
             "ureq",
