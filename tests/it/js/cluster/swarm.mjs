@@ -186,10 +186,12 @@ const commands = {
     const goal = history.accepted + count;
     await until(() => history.accepted >= goal);
   },
-  // Until so many more have lost their connection.
-  async cut({ count }) {
-    const goal = history.disconnects + count;
-    await until(() => history.disconnects >= goal);
+  async cuts() {
+    return { count: history.disconnects };
+  },
+  // Until more than so many have lost their connection, whenever that was.
+  async cut({ before }) {
+    await until(() => history.disconnects > before);
   },
   async settled() {
     const from = performance.now();

@@ -89,6 +89,16 @@ impl Swarm {
         self.tell("accepted", json!({ "count": count }));
     }
 
+    /// How many connections have been lost so far: asked before what loses more, for [`Self::cut_beyond`].
+    pub(crate) fn cuts(&mut self) -> u64 {
+        self.tell("cuts", json!({}))["count"].as_u64().unwrap()
+    }
+
+    /// Until more connections than so many have been lost.
+    pub(crate) fn cut_beyond(&mut self, before: u64) {
+        self.tell("cut", json!({ "before": before }));
+    }
+
     /// Until every client is connected, in its rooms, and on its last transport.
     pub(crate) fn settled(&mut self) {
         self.tell("settled", json!({}));
