@@ -47,7 +47,7 @@ pub(crate) struct Ticker {
 }
 
 impl Clock {
-    /// A call has run for a slice: ticks are to be fine for a while.
+    /// A call has run for more than a slice: ticks are to be fine for a while.
     pub(crate) fn found_long(&self) {
         if !self.long.load(Relaxed) {
             self.long.store(true, Relaxed);

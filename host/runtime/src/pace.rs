@@ -56,8 +56,12 @@ impl Pace {
         if ran < SLICE_NS {
             return None;
         }
-        self.clock.found_long();
         Some(ran.min(SLICE_COUNTS_NS_MAX))
+    }
+
+    /// The call is long: ticks are to be fine for a while.
+    pub(crate) fn found_long(&self) {
+        self.clock.found_long();
     }
 
     /// Waits for the next slice.

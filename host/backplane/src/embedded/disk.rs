@@ -41,13 +41,14 @@ impl Disk {
             .cache_size(CACHE_BYTES)
             .open()
             .map_err(damaged)?;
+        // Small: what is in them is in memory until they are full, and most of it is records of sessions that are idle.
         let open = |name, memtable_bytes| {
             let options = || KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes);
             database.keyspace(name, options).map_err(damaged)
         };
-        let (logs, entries) = (open("logs", 4 << 20)?, open("entries", 16 << 20)?);
-        let (values, buckets) = (open("values", 16 << 20)?, open("buckets", 4 << 20)?);
-        let marks = open("marks", 4 << 20)?;
+        let (logs, entries) = (open("logs", 1 << 20)?, open("entries", 4 << 20)?);
+        let (values, buckets) = (open("values", 4 << 20)?, open("buckets", 1 << 20)?);
+        let marks = open("marks", 1 << 20)?;
         let mark = read_mark(&marks).map_err(damaged)?;
         let intact = directory.intact(mark)?;
         let dirty = AtomicBool::new(false);
