@@ -14,7 +14,7 @@ use crate::{
     Component, Fair, Lanes, Limits, Quota,
     fair::{Seat, Slot, Slots},
     host::{CommitError, Host},
-    instance::{Instance, NotStarted, late, wall},
+    instance::{Failed, Instance, NotStarted, late, wall},
     pace::waiting,
 };
 
@@ -27,7 +27,7 @@ pub struct Worker {
     host: Arc<dyn Host>,
     limits: Arc<Limits>,
     /// Idle instances, the most recently used last: the others grow old and are reaped.
-    idle: Rc<RefCell<VecDeque<Live>>>,
+    idle: Rc<RefCell<VecDeque<Box<Live>>>>,
     seat: Arc<Seat>,
     slots: Rc<Slots>,
     /// One permit for each call that may run; waiters are served in order.
@@ -123,8 +123,8 @@ impl Worker {
         }
     }
 
-    /// Runs one call to its end. Waits while as many run as the app may have instances.
-    pub async fn call(&self, mut call: Call) -> Result<Vec<Effect>, Failure> {
+    /// Runs one call to its end; of `call` nothing is left then. Waits while as many run as the app may have instances.
+    pub async fn call(&self, call: &mut Call) -> Result<Vec<Effect>, Failure> {
         // A socket without a state has none to migrate.
         if matches!(&call.kind, CallKind::Migrate { state, .. } if state.is_empty()) {
             return Ok(Vec::new());
@@ -137,7 +137,8 @@ impl Worker {
         bump(&self.counters.calls);
         let mut again = None;
         for _ in 0..TRIES_MAX {
-            match self.run(&mut call).await {
+            // Boxed, and small: allocators are slow beyond a kilobyte, and what is made for every call is copied once more.
+            match Box::pin(self.run(call)).await {
                 Ok(effects) => return Ok(effects),
                 Err(Ended::Failed(failure)) => {
                     self.count(&failure);
@@ -197,11 +198,7 @@ impl Worker {
             None => Box::pin(self.start()).await?,
         };
         let ended = live.instance.run(call).await;
-        let spent = ended.as_ref().is_err_and(|failed| failed.spent);
-        if !spent {
-            self.give_back(live);
-        }
-        let (effects, commit) = ended.map_err(|failed| Ended::Failed(failed.failure))?;
+        let (effects, commit) = self.keep(live, ended)?;
         if commit.kv.is_empty() && commit.timers.is_empty() {
             return Ok(effects);
         }
@@ -214,7 +211,7 @@ impl Worker {
     }
 
     /// A new instance.
-    async fn start(&self) -> Result<Live, Ended> {
+    async fn start(&self) -> Result<Box<Live>, Ended> {
         let (component, tier) = self.source.component().await.map_err(Ended::Failed)?;
         bump(match tier {
             Tier::Warm => &self.counters.wakes_warm,
@@ -234,11 +231,11 @@ impl Worker {
             }
         };
         self.counters.instances.set(self.counters.instances.get() + 1);
-        Ok(Live {
+        Ok(Box::new(Live {
             instance,
             counters: Rc::clone(&self.counters),
             _slot: slot,
-        })
+        }))
     }
 
     /// Leave to have one more instance on this core.
@@ -264,7 +261,15 @@ impl Worker {
         self.seat.quota().hits().bump(limit);
     }
 
-    fn give_back(&self, live: Live) {
+    /// Keeps an instance that may run another call.
+    fn keep<T>(&self, live: Box<Live>, ended: Result<T, Failed>) -> Result<T, Ended> {
+        if !ended.as_ref().is_err_and(|failed| failed.spent) {
+            self.give_back(live);
+        }
+        ended.map_err(|failed| Ended::Failed(failed.failure))
+    }
+
+    fn give_back(&self, live: Box<Live>) {
         if live.instance.calls < self.limits.calls_per_instance && !self.slots.is_wanted() {
             self.idle.borrow_mut().push_back(live);
         }

@@ -197,23 +197,23 @@ impl Runner {
 }
 
 impl session::App for Code {
-    fn call(&self, call: Call) -> LocalBoxFuture<'static, Result<Vec<Effect>, Failure>> {
+    fn call(&self, mut call: Call) -> LocalBoxFuture<'static, Result<Vec<Effect>, Failure>> {
         let inner = Rc::clone(&self.0);
-        Box::pin(async move { inner.call(call).await })
+        Box::pin(async move { inner.call(&mut call).await })
     }
 }
 
 impl Inner {
-    async fn call(&self, mut call: Call) -> Result<Vec<Effect>, Failure> {
+    async fn call(&self, call: &mut Call) -> Result<Vec<Effect>, Failure> {
         let kind = Kind::of(&call.kind);
-        let span = traces::begin(&mut call, &self.tenant.name, kind.name());
+        let span = traces::begin(call, &self.tenant.name, kind.name());
         match span {
             None => self.run(call, kind).await,
             Some(span) => Box::pin(self.run(call, kind).instrument(span)).await,
         }
     }
 
-    async fn run(&self, call: Call, kind: Kind) -> Result<Vec<Effect>, Failure> {
+    async fn run(&self, call: &mut Call, kind: Kind) -> Result<Vec<Effect>, Failure> {
         let trace = call.trace;
         let socket = call.socket.as_ref().map(|socket| Arc::clone(&socket.id));
         let started = Instant::now();

@@ -4,7 +4,7 @@ use router::{Call, CallKind, Effect, Failure, SocketView};
 use runtime::Worker;
 
 /// Runs a call on a version of an app (0: an app's folder, which counts no versions).
-pub(crate) async fn call(worker: &Worker, version: u32, call: Call) -> Result<Vec<Effect>, Failure> {
+pub(crate) async fn call(worker: &Worker, version: u32, call: &mut Call) -> Result<Vec<Effect>, Failure> {
     let is_other = |socket: &SocketView| version > 0 && socket.state_version != version;
     if !call.socket.as_ref().is_some_and(is_other) {
         return worker.call(call).await;
@@ -13,8 +13,8 @@ pub(crate) async fn call(worker: &Worker, version: u32, call: Call) -> Result<Ve
     Box::pin(call_of_another(worker, version, call)).await
 }
 
-async fn call_of_another(worker: &Worker, version: u32, mut call: Call) -> Result<Vec<Effect>, Failure> {
-    let mut effects = take_over(worker, &mut call).await?;
+async fn call_of_another(worker: &Worker, version: u32, call: &mut Call) -> Result<Vec<Effect>, Failure> {
+    let mut effects = take_over(worker, call).await?;
     effects.extend(worker.call(call).await?);
     if effects.iter().any(|effect| matches!(effect, Effect::SetState(_))) {
         effects.push(Effect::StateVersion(version));
@@ -28,7 +28,7 @@ async fn take_over(worker: &Worker, call: &mut Call) -> Result<Vec<Effect>, Fail
     let Some(socket) = call.socket.as_mut().filter(|socket| !socket.state.is_empty()) else {
         return Ok(Vec::new());
     };
-    let asked = Call {
+    let mut asked = Call {
         socket: Some(socket.clone()),
         kind: CallKind::Migrate {
             state: socket.state.clone(),
@@ -36,7 +36,7 @@ async fn take_over(worker: &Worker, call: &mut Call) -> Result<Vec<Effect>, Fail
         },
         trace: call.trace,
     };
-    let mut effects = worker.call(asked).await?;
+    let mut effects = worker.call(&mut asked).await?;
     let migrated = effects.iter().rev().find_map(|effect| match effect {
         Effect::SetState(state) => Some(state.clone()),
         _ => None,

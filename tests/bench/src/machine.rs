@@ -65,6 +65,11 @@ pub(crate) fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
     status_bytes(pid, "VmRSS:")
 }
 
+/// What of it belongs to no file: neither the program's text nor compiled code.
+pub(crate) fn anonymous_bytes(pid: u32) -> anyhow::Result<u64> {
+    status_bytes(pid, "RssAnon:")
+}
+
 /// The most that a process ever had resident.
 pub(crate) fn peak_bytes(pid: u32) -> anyhow::Result<u64> {
     status_bytes(pid, "VmHWM:")

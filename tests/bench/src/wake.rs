@@ -53,7 +53,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<Figures> {
     let (soon, later) = (Instant::now(), Instant::now() + Duration::from_secs(3600));
 
     let mut hot = Vec::new();
-    worker.call(echo()?).await?;
+    worker.call(&mut echo()?).await?;
     for _ in 0..options.calls {
         hot.push(timed(&worker).await?);
     }
@@ -76,7 +76,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<Figures> {
             .load(digest)
             .context("the compile cache lost the component")?;
         let worker = Worker::new(Rc::new(component), Arc::new(Nothing), Limits::default());
-        worker.call(echo()?).await?;
+        worker.call(&mut echo()?).await?;
         cold.push(begun.elapsed());
     }
     println!(
@@ -105,9 +105,9 @@ fn told(hot: &mut [Duration], warm: &mut [Duration], cold: &mut [Duration]) -> F
 }
 
 async fn timed(worker: &Worker) -> anyhow::Result<Duration> {
-    let call = echo()?;
+    let mut call = echo()?;
     let begun = Instant::now();
-    let effects = worker.call(call).await?;
+    let effects = worker.call(&mut call).await?;
     let took = begun.elapsed();
     anyhow::ensure!(effects.len() == 1, "an echo is one ack, not {effects:?}");
     Ok(took)

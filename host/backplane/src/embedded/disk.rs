@@ -201,5 +201,5 @@ fn unavailable(error: impl std::fmt::Display) -> Error {
 /// Read again at the next start, at some 200 MB a second.
 const JOURNALS_BYTES_MAX: u64 = 128 << 20;
 /// For values; logs are served from memory.
-const CACHE_BYTES: u64 = 32 << 20;
+const CACHE_BYTES: u64 = 4 << 20;
 const MARK: &[u8] = b"mark";

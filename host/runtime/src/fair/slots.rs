@@ -17,7 +17,7 @@ pub(crate) struct Slots {
 }
 
 /// Idle instances of one worker.
-pub(crate) type Idle = RefCell<VecDeque<Live>>;
+pub(crate) type Idle = RefCell<VecDeque<Box<Live>>>;
 
 #[derive(Default)]
 struct Inner {

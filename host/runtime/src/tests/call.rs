@@ -16,11 +16,11 @@ async fn answers_with_what_it_was_given() {
         vec![Bytes::from_static(b"\0\xff")],
     )
     .unwrap();
-    let call = socket_call(CallKind::Event {
+    let mut call = socket_call(CallKind::Event {
         data,
         ack: Some(AckToken(9)),
     });
-    let effects = app.worker.call(call).await.unwrap();
+    let effects = app.worker.call(&mut call).await.unwrap();
     let [Effect::Ack { token, data }] = effects.as_slice() else {
         panic!("{effects:?}")
     };
@@ -34,7 +34,7 @@ async fn every_effect_in_order() {
     let app = App::hostile(Limits::default()).await;
     let effects = app
         .worker
-        .call(event_call("all-effects", &[], None))
+        .call(&mut event_call("all-effects", &[], None))
         .await
         .unwrap();
     let names: Vec<_> = effects
@@ -87,7 +87,7 @@ async fn a_client_joins_or_is_refused() {
     };
     let effects = app
         .worker
-        .call(socket_call(CallKind::Connect(handshake.clone())))
+        .call(&mut socket_call(CallKind::Connect(handshake.clone())))
         .await
         .unwrap();
     assert_eq!(
@@ -98,7 +98,7 @@ async fn a_client_joins_or_is_refused() {
     handshake.auth = Some(r#"{"token":"none"}"#.into());
     let failure = app
         .worker
-        .call(socket_call(CallKind::Connect(handshake.clone())))
+        .call(&mut socket_call(CallKind::Connect(handshake.clone())))
         .await
         .unwrap_err();
     assert!(matches!(&failure, Failure::Refused(why) if why.message == "who are you" && why.data.is_none()));
@@ -106,7 +106,7 @@ async fn a_client_joins_or_is_refused() {
     handshake.auth = Some("[1]".into());
     let failure = app
         .worker
-        .call(socket_call(CallKind::Connect(handshake.clone())))
+        .call(&mut socket_call(CallKind::Connect(handshake.clone())))
         .await
         .unwrap_err();
     assert!(matches!(&failure, Failure::Refused(why) if why.data.as_deref() == Some("[1]")));
@@ -114,7 +114,7 @@ async fn a_client_joins_or_is_refused() {
     handshake.auth = Some("not json".into());
     let failure = app
         .worker
-        .call(socket_call(CallKind::Connect(handshake)))
+        .call(&mut socket_call(CallKind::Connect(handshake)))
         .await
         .unwrap_err();
     assert!(
@@ -131,7 +131,7 @@ async fn a_client_joins_or_is_refused() {
 #[tokio::test]
 async fn leaving_answers_and_timers_reach_their_handlers() {
     let app = App::hostile(Limits::default()).await;
-    let call = async |kind| replies(&app.worker.call(socket_call(kind)).await.unwrap());
+    let call = async |kind| replies(&app.worker.call(&mut socket_call(kind)).await.unwrap());
     let reason = DisconnectReason::RecoveryExpired;
     assert_eq!(
         call(CallKind::Disconnect(reason)).await,
@@ -175,7 +175,7 @@ async fn leaving_answers_and_timers_reach_their_handlers() {
     };
     let effects = app
         .worker
-        .call(Call {
+        .call(&mut Call {
             socket: None,
             kind,
             trace: None,
@@ -204,7 +204,7 @@ async fn every_call_of_a_socket_names_its_namespace() {
     for kind in kinds {
         let mut call = socket_call(kind);
         call.socket.as_mut().unwrap().namespace = "/admin".into();
-        let effects = app.worker.call(call).await.unwrap();
+        let effects = app.worker.call(&mut call).await.unwrap();
         let [Effect::Emit { target, .. }] = effects.as_slice() else {
             panic!("{effects:?}")
         };
@@ -243,12 +243,16 @@ async fn own_rooms_and_state_show_what_the_call_did() {
 #[tokio::test]
 async fn tokens_are_the_sockets_own() {
     let app = App::hostile(Limits::default()).await;
-    let effects = app.worker.call(event_call("token", &[], Some(7))).await.unwrap();
+    let effects = app
+        .worker
+        .call(&mut event_call("token", &[], Some(7)))
+        .await
+        .unwrap();
     assert_eq!(replies(&effects), "s1.7");
     // An earlier one of the same socket is for the session to judge.
     assert!(
         app.worker
-            .call(event_call("ack-as", &["s1.3"], None))
+            .call(&mut event_call("ack-as", &["s1.3"], None))
             .await
             .is_ok()
     );
@@ -270,7 +274,7 @@ async fn tokens_are_the_sockets_own() {
     }
     let twice = app
         .worker
-        .call(event_call("ack-twice", &[], Some(7)))
+        .call(&mut event_call("ack-twice", &[], Some(7)))
         .await
         .unwrap_err();
     assert!(twice.to_string().contains("answered already"), "{twice}");
@@ -315,30 +319,30 @@ async fn optional_handlers_that_are_missing_are_named() {
         token: "t".into(),
         outcome: AckOutcome::TimedOut,
     };
-    let failure = app.worker.call(socket_call(kind)).await.unwrap_err();
+    let failure = app.worker.call(&mut socket_call(kind)).await.unwrap_err();
     assert!(failure.to_string().contains("acks-handler"), "{failure}");
-    let failure = app.worker.call(push("news", "")).await.unwrap_err();
+    let failure = app.worker.call(&mut push("news", "")).await.unwrap_err();
     assert!(failure.to_string().contains("push-handler"), "{failure}");
     // A state that nobody migrates stays as it is.
-    assert!(app.worker.call(migrate("old")).await.unwrap().is_empty());
+    assert!(app.worker.call(&mut migrate("old")).await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn a_backend_pushes_to_no_socket() {
     let app = App::hostile(Limits::default()).await;
-    let effects = app.worker.call(push("news", "rain")).await.unwrap();
+    let effects = app.worker.call(&mut push("news", "rain")).await.unwrap();
     assert_eq!(replies(&effects), "news rain");
-    let failure = app.worker.call(push("fail", "")).await.unwrap_err();
+    let failure = app.worker.call(&mut push("fail", "")).await.unwrap_err();
     assert!(
         matches!(&failure, Failure::Returned(text) if text == "not today"),
         "{failure}"
     );
-    let failure = app.worker.call(push("panic", "")).await.unwrap_err();
+    let failure = app.worker.call(&mut push("panic", "")).await.unwrap_err();
     assert!(
         matches!(&failure, Failure::Trapped(text) if text.contains("pushed too far")),
         "{failure}"
     );
-    let failure = app.worker.call(push("spin", "")).await.unwrap_err();
+    let failure = app.worker.call(&mut push("spin", "")).await.unwrap_err();
     assert!(
         matches!(&failure, Failure::Limit(text) if text.contains("cpu_ms_per_call")),
         "{failure}"
@@ -348,18 +352,18 @@ async fn a_backend_pushes_to_no_socket() {
 #[tokio::test]
 async fn what_a_migration_answers_becomes_the_state() {
     let app = App::hostile(Limits::default()).await;
-    let effects = app.worker.call(migrate("old")).await.unwrap();
+    let effects = app.worker.call(&mut migrate("old")).await.unwrap();
     assert_eq!(replies(&effects), "migrating");
     assert!(
         matches!(effects.last(), Some(Effect::SetState(state)) if state == "old of 3"),
         "{effects:?}"
     );
-    assert!(app.worker.call(migrate("")).await.unwrap().is_empty());
-    let failure = app.worker.call(migrate("fail")).await.unwrap_err();
+    assert!(app.worker.call(&mut migrate("")).await.unwrap().is_empty());
+    let failure = app.worker.call(&mut migrate("fail")).await.unwrap_err();
     assert_eq!(failure.to_string(), "handler returned an error: too old");
-    let failure = app.worker.call(migrate("panic")).await.unwrap_err();
+    let failure = app.worker.call(&mut migrate("panic")).await.unwrap_err();
     assert!(matches!(failure, Failure::Trapped(_)), "{failure}");
-    let failure = app.worker.call(migrate("big")).await.unwrap_err();
+    let failure = app.worker.call(&mut migrate("big")).await.unwrap_err();
     assert!(
         failure
             .to_string()

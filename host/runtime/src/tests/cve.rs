@@ -97,7 +97,7 @@ async fn rustsec_2026_0021_too_many_http_fields_are_refused() {
         ("advisory-values", &["10000"]),
         ("advisory-values", &["100000"]),
     ] {
-        match app.worker.call(event_call(event, args, None)).await {
+        match app.worker.call(&mut event_call(event, args, None)).await {
             Ok(_) | Err(Failure::Trapped(_) | Failure::Limit(_) | Failure::Returned(_)) => {}
             Err(failure) => panic!("{event} {args:?}: {failure}"),
         }
@@ -113,7 +113,8 @@ async fn rustsec_2026_0022_calls_dropped_in_the_middle_give_all_back() {
     let app = app_on(&small_engine(), limits()).await;
     for round in 0..50 {
         for event in ["loop", "sleep", "read-flood", "advisory-bulk"] {
-            let call = app.worker.call(event_call(event, &["3600000"], None));
+            let mut call = event_call(event, &["3600000"], None);
+            let call = app.worker.call(&mut call);
             let dropped = tokio::time::timeout(Duration::from_micros(100 * round), call).await;
             assert!(
                 matches!(dropped, Err(_) | Ok(Err(Failure::Limit(_)))),
@@ -149,7 +150,10 @@ async fn rustsec_2022_0075_2022_0098_2026_0088_memory_between_tenants_is_zero() 
 async fn rustsec_2026_0085_flags_that_nobody_defined_are_no_panic() {
     let app = App::hostile(limits()).await;
     for bits in ["1", "2", "128", "254", "255"] {
-        let said = app.worker.call(event_call("advisory-flags", &[bits], None)).await;
+        let said = app
+            .worker
+            .call(&mut event_call("advisory-flags", &[bits], None))
+            .await;
         assert!(
             matches!(said, Ok(_) | Err(Failure::Trapped(_))),
             "{bits}: {said:?}"

@@ -204,14 +204,17 @@ impl App {
 
     /// Calls with an event of socket "s1" and answers what the guest replied, or the failure's text.
     pub(crate) async fn say(&self, event: &str, args: &[&str]) -> String {
-        match self.worker.call(event_call(event, args, None)).await {
+        match self.worker.call(&mut event_call(event, args, None)).await {
             Ok(effects) => replies(&effects),
             Err(failure) => failure.to_string(),
         }
     }
 
     pub(crate) async fn fail(&self, event: &str, args: &[&str]) -> Failure {
-        self.worker.call(event_call(event, args, None)).await.unwrap_err()
+        self.worker
+            .call(&mut event_call(event, args, None))
+            .await
+            .unwrap_err()
     }
 }
 

@@ -196,7 +196,7 @@ async fn an_event_that_does_not_fit_the_guest_fails_alone() {
     let data = EventData::event("echo", r#"[{"_placeholder":true,"num":0}]"#, vec![attachment]).unwrap();
     let failure = app
         .worker
-        .call(socket_call(CallKind::Event { data, ack: None }))
+        .call(&mut socket_call(CallKind::Event { data, ack: None }))
         .await
         .unwrap_err();
     limit(&failure, "memory_bytes = 8388608");
@@ -306,7 +306,8 @@ async fn a_dropped_call_is_over() {
     .await;
     assert_eq!(app.say("count", &[]).await, "1");
     for event in ["sleep", "loop"] {
-        let call = app.worker.call(event_call(event, &["3600000"], None));
+        let mut call = event_call(event, &["3600000"], None);
+        let call = app.worker.call(&mut call);
         let dropped = tokio::time::timeout(Duration::from_millis(5), call).await;
         assert!(dropped.is_err());
         assert_eq!(app.worker.stats().instances, 0, "{event}");

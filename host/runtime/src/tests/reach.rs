@@ -72,11 +72,11 @@ async fn http_carries_the_trace_of_its_event() {
             ..World::default()
         };
         let app = App::new("hostile", world, Limits::default()).await;
-        let call = Call {
+        let mut call = Call {
             trace: traced.then(|| Trace::parse(GIVEN).unwrap()),
             ..event_call("http", &[&place, "/"], None)
         };
-        let effects = app.worker.call(call).await.unwrap();
+        let effects = app.worker.call(&mut call).await.unwrap();
         assert_eq!(replies(&effects), "200 5 bytes");
         let head = serve.await.unwrap().to_lowercase();
         let line = format!("traceparent: {GIVEN}\r\n");

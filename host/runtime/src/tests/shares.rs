@@ -52,7 +52,7 @@ async fn floods_of_short_calls_count() {
         assert!(Instant::now() < end, "never ended");
         let called = app
             .worker
-            .call(super::harness::event_call("count", &[], None))
+            .call(&mut super::harness::event_call("count", &[], None))
             .await;
         // A busy machine may take the whole of `wall_ms_per_call` for a call that waits for nothing.
         match called {

@@ -17,6 +17,9 @@ pub(super) struct Watch {
 #[derive(Clone, Default)]
 pub(super) struct Sample {
     resident_bytes: u64,
+    /// Of these, those of no file.
+    anonymous_bytes: u64,
+    /// But for the store's own files, of which it keeps a bounded number open.
     descriptors: usize,
     threads: usize,
     sessions: f64,
@@ -115,11 +118,15 @@ impl Watch {
 impl Sample {
     pub(super) async fn of(node: &Node) -> anyhow::Result<Self> {
         let pid = node.pid()?;
-        let entries = |what: &str| fs::read_dir(format!("/proc/{pid}/{what}")).map_or(0, Iterator::count);
+        let entries = |what: &str| fs::read_dir(format!("/proc/{pid}/{what}")).into_iter().flatten();
+        let is_stores = |entry: &fs::DirEntry| {
+            fs::read_link(entry.path()).is_ok_and(|file| file.to_string_lossy().contains("/store/"))
+        };
         let mut sample = Self {
             resident_bytes: machine::resident_bytes(pid)?,
-            descriptors: entries("fd"),
-            threads: entries("task"),
+            anonymous_bytes: machine::anonymous_bytes(pid)?,
+            descriptors: entries("fd").flatten().filter(|entry| !is_stores(entry)).count(),
+            threads: entries("task").count(),
             ..Self::default()
         };
         // An app that is wholly asleep has no samples.
@@ -153,8 +160,9 @@ impl fmt::Display for Sample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:.1} MiB, {} descriptors, {} threads, {} sessions, {} sockets, {} away, {} instances",
+            "{:.1} MiB ({:.1} of no file), {} descriptors, {} threads, {} sessions, {} sockets, {} away, {} instances",
             mib(self.resident_bytes),
+            mib(self.anonymous_bytes),
             self.descriptors,
             self.threads,
             self.sessions,
