@@ -99,6 +99,33 @@ async fn an_app_that_used_its_second_waits_until_it_is_paid_for() {
     assert_eq!(quota.hits().get(Limit::CpuMsPerSecond), 1);
 }
 
+/// Short calls of an app that has been alone for ten seconds do not queue, however many they are.
+#[tokio::test(start_paused = true)]
+async fn an_app_that_is_alone_does_not_wait_for_itself() {
+    let fair = core();
+    let (busy, other) = (fair.seat(&quota()), fair.seat(&quota()));
+    let floods = || {
+        let mut at_once = 0;
+        for _ in 0..1_000 {
+            if futures_util::FutureExt::now_or_never(busy.enter()).is_none() {
+                return at_once;
+            }
+            busy.spend(5_000, &Hold::default(), 1_000_000);
+            at_once += 1;
+        }
+        at_once
+    };
+    assert_eq!(floods(), 1_000);
+    // The core is shared from now on: a round is 200 µs.
+    other.enter().await;
+    assert_eq!(floods(), 40);
+    tokio::time::advance(Duration::from_secs(9)).await;
+    assert!(floods() <= 40);
+    tokio::time::advance(Duration::from_secs(2)).await;
+    busy.enter().await;
+    assert_eq!(floods(), 1_000);
+}
+
 #[test]
 fn seats_are_an_apps_and_go_with_it() {
     let fair = core();

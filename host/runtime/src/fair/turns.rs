@@ -1,16 +1,18 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
 };
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::Seat;
 
-/// Takes turns on one core. As long as calls are short and few nobody waits. Once they have used [`ROUND_NS`] since
-/// the thread last looked at its sockets, and whenever one of them has run for a slice, calls queue by app; the app
-/// that has had least of the core goes first.
+/// Takes turns on one core. As long as calls are short and few nobody waits, and of an app that has been alone on the
+/// core for a while short calls never wait: there is nobody to be fair to, and to queue costs as much as half a call.
+/// Else, once calls have used [`ROUND_NS`] since the thread last looked at its sockets, and whenever one of them has run
+/// for a slice, calls queue by app; the app that has had least of the core goes first.
 ///
 /// Between two rounds the thread's I/O and everything else that is ready has its go. A call that is long goes on only
 /// after a look at the sockets that brought no other call to begin: so from the time when a short call's event can be
@@ -40,6 +42,10 @@ struct Inner {
     queues: Vec<Queue>,
     /// A task begins rounds: there is one while anyone waits.
     pumping: bool,
+    /// Of the app that called last.
+    last: Option<u64>,
+    /// Until when the core counts as shared, since another app has called before that one.
+    shared: Option<Instant>,
 }
 
 struct Queue {
@@ -61,6 +67,10 @@ const COUNTS_NS_MAX: u64 = 1_000_000;
 /// How far an app that was quiet may be ahead of those that wait: its next call goes first.
 const CREDIT_NS: u64 = 100_000;
 
+/// An app that has not called for so long is not waited for: should it come back to a core that another one fills with
+/// short calls, its first call waits until those that had been read before it are done, some milliseconds.
+const ALONE_AFTER: Duration = Duration::from_secs(10);
+
 /// Looks after which a long call goes on even where short ones never end.
 const LOOKS_MAX: u32 = 8;
 
@@ -69,7 +79,8 @@ impl Turns {
     pub(super) fn goes_at_once(&self, seat: &Arc<Seat>) -> bool {
         let mut inner = self.0.lock();
         let used = inner.arrive(seat);
-        let goes = inner.spent < ROUND_NS
+        let alone = inner.is_alone(seat);
+        let goes = (alone || inner.spent < ROUND_NS)
             && inner
                 .queues
                 .iter()
@@ -144,6 +155,18 @@ impl Turns {
 }
 
 impl Inner {
+    /// Whether no other app has called for a while. The clock is asked only where one has.
+    fn is_alone(&mut self, seat: &Seat) -> bool {
+        let app = seat.quota.id();
+        if self.last.replace(app).is_some_and(|last| last != app) {
+            self.shared = Some(Instant::now() + ALONE_AFTER);
+        }
+        if self.shared.is_some_and(|until| until <= Instant::now()) {
+            self.shared = None;
+        }
+        self.shared.is_none()
+    }
+
     /// An app that was quiet has not saved up its share of that time, but for a little.
     fn arrive(&self, seat: &Seat) -> u64 {
         let floor = self.served.saturating_sub(CREDIT_NS);
