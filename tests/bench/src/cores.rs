@@ -13,6 +13,7 @@ pub(crate) const FAN_OUT: [&str; 2] = ["fan-out, one core", "fan-out, two cores"
 const TWO_CORES: Setting = Setting {
     cores: Some("0,1"),
     threads: 2,
+    counted: false,
 };
 
 pub(crate) async fn visit(peer: Peer, size: &Size) -> anyhow::Result<Vec<Part>> {

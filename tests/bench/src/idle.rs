@@ -12,6 +12,10 @@ pub(crate) const IDLE: &str = "idle";
 const WARM_UP: usize = 500;
 
 pub(crate) async fn visit(server: &Running, size: &Size) -> anyhow::Result<Vec<Part>> {
+    Ok(vec![(IDLE, idle(server, size).await?)])
+}
+
+pub(crate) async fn idle(server: &Running, size: &Size) -> anyhow::Result<Figures> {
     let room = |number: usize| Some(format!("room-{}", number / 10));
     let mut warm = load::gather(server, 0, WARM_UP, room).await?;
     let before = server.settled_bytes().await?;
@@ -31,5 +35,5 @@ pub(crate) async fn visit(server: &Running, size: &Size) -> anyhow::Result<Vec<P
         errors += u8::from(answer != r#"["awake"]"#);
     }
     figures.set("errors", f64::from(errors));
-    Ok(vec![(IDLE, figures)])
+    Ok(figures)
 }

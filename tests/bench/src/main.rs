@@ -19,6 +19,7 @@ mod echo;
 mod figures;
 mod frame;
 mod goals;
+mod guard;
 mod histogram;
 mod host;
 mod http;
@@ -91,6 +92,8 @@ enum Command {
     Density(density::Options),
     /// What a delivery costs with 1, 2 and 3 nodes, beside Node's socket.io; how long it takes through another node.
     Cluster(cluster::Options),
+    /// Instructions and allocations of what happens most, bytes of an idle session, each held to its ratchet.
+    Guard,
     /// Mixed load on one host: does it grow, and does it come back to its start?
     Soak(soak::Options),
 }
@@ -135,6 +138,9 @@ fn measure() -> anyhow::Result<()> {
         !cli.readme || cli.command.is_none() && cli.vs.is_empty(),
         "--readme is for all scenarios and all peers"
     );
+    if let Some(Command::Guard) = cli.command {
+        return local.block_on(&runtime, guard::run());
+    }
     let mut readings = Readings::default();
     let place = Place::here();
     local.block_on(&runtime, async {
@@ -202,7 +208,7 @@ impl Command {
             Self::Avalanche => Scenario::Avalanche,
             Self::Slow => Scenario::Slow,
             Self::Cores => Scenario::Cores,
-            Self::Wake(_) | Self::Density(_) | Self::Cluster(_) | Self::Soak(_) => return None,
+            Self::Wake(_) | Self::Density(_) | Self::Cluster(_) | Self::Soak(_) | Self::Guard => return None,
         })
     }
 

@@ -67,7 +67,7 @@ async fn speak(load: Rc<Load>, mut session: Session) {
 }
 
 /// Everybody has polled, joined a room, and is between two polls: no connection is open.
-async fn idle(server: &Running, size: &Size) -> anyhow::Result<Figures> {
+pub(crate) async fn idle(server: &Running, size: &Size) -> anyhow::Result<Figures> {
     let mut before = 0;
     let mut held = Vec::new();
     for count in [WARM_UP, size.sessions] {

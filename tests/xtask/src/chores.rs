@@ -1,5 +1,9 @@
 //! The small chores.
-use std::{fs, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, Result};
 
@@ -73,6 +77,25 @@ pub(crate) fn breaks() -> Result<()> {
 
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     crate::guests::build()?;
+    run_bench(Command::new(bench_program()).args(arguments))
+}
+
+/// What is told goes into `report` too.
+pub(crate) fn guard(report: Option<&Path>) -> Result<()> {
+    crate::guests::build()?;
+    let mut guard = Command::new(bench_program());
+    guard.arg("guard");
+    if let Some(report) = report {
+        guard.env(crate::suite::REPORT, report);
+    }
+    run_bench(&mut guard)
+}
+
+fn bench_program() -> PathBuf {
+    sh::target().join("release/bench")
+}
+
+fn run_bench(bench: &mut Command) -> Result<()> {
     sh::run(sh::cargo().args([
         "build",
         "--release",
@@ -81,11 +104,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         "--package",
         "bench",
     ]))?;
-    sh::run(
-        Command::new(sh::target().join("release/bench"))
-            .args(arguments)
-            .current_dir(sh::root()),
-    )
+    sh::run(bench.current_dir(sh::root()))
 }
 
 pub(crate) fn deny() -> Result<()> {

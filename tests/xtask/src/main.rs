@@ -51,6 +51,8 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Count what happens most: instructions, allocations, bytes of an idle session; more than the ratchet is an error.
+    Guard,
     /// Start something to look at and to break, until Ctrl-C.
     Demo {
         #[command(subcommand)]
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Chore::Client => chores::client(),
         Chore::Breaks => chores::breaks(),
         Chore::Bench { arguments } => chores::bench(&arguments),
+        Chore::Guard => tools::valgrind().and_then(|()| chores::guard(None)),
         Chore::Demo { what } => demo::run(&what),
         Chore::Deny => chores::deny(),
     };

@@ -14,7 +14,7 @@ pub(crate) struct Missing {
 /// Installs everything; what cannot be installed is returned rather than fatal, the wasm target excepted.
 pub(crate) fn install() -> Result<Vec<Missing>> {
     sh::step(
-        "tools: the wasm target, Node and Python packages, nats-server, nginx, chromium, cargo-component",
+        "tools: the wasm target, Node and Python packages, nats-server, nginx, chromium, valgrind, cargo-component",
     );
     wasm_target()?;
     let optional = [
@@ -23,6 +23,7 @@ pub(crate) fn install() -> Result<Vec<Missing>> {
         ("nats-server", nats_server()),
         ("nginx", nginx()),
         ("chromium", chromium()),
+        ("valgrind", valgrind()),
         ("cargo-component", cargo_component()),
     ];
     let mut missing = Vec::new();
@@ -161,6 +162,15 @@ fn chromium() -> Result<()> {
         return Ok(());
     }
     apt_get("chromium")
+}
+
+/// For the guard, which counts instructions.
+pub(crate) fn valgrind() -> Result<()> {
+    if sh::has("valgrind") {
+        println!("    valgrind is there");
+        return Ok(());
+    }
+    apt_get("valgrind")
 }
 
 /// Any version will do; the tests print which it is.

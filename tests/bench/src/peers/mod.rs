@@ -4,7 +4,7 @@ mod start;
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -51,11 +51,14 @@ pub(crate) struct Setting {
     pub(crate) cores: Option<&'static str>,
     /// Threads that serve, where that can be told.
     pub(crate) threads: usize,
+    /// Under callgrind, which counts when it is told to; Wakeline only.
+    pub(crate) counted: bool,
 }
 
 pub(crate) const ONE_CORE: Setting = Setting {
     cores: Some("0"),
     threads: 1,
+    counted: false,
 };
 
 /// Until memory does not move any more, at most.
@@ -146,6 +149,16 @@ impl Running {
     /// A client that has joined the default namespace.
     pub(crate) async fn join(&self, number: usize) -> anyhow::Result<Client> {
         Client::join_from(self.target(number)?, number, "").await
+    }
+
+    /// The process that was started first.
+    pub(crate) fn main_pid(&self) -> anyhow::Result<u32> {
+        self.processes.first().map(Process::id).context("no process")
+    }
+
+    /// Where it keeps its files; gone when this is dropped.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     fn pids(&self) -> Vec<u32> {

@@ -11,7 +11,7 @@ use ::cluster::{Process, free_port};
 use anyhow::Context;
 
 use super::{Peer, Running, Setting, install};
-use crate::{client::Target, machine};
+use crate::{client::Target, guard::valgrind, machine};
 
 /// Processes of one server, being started.
 struct Stack<'a> {
@@ -83,7 +83,7 @@ impl Stack<'_> {
         let app = self.app(peer == Peer::Wakeline)?;
         let (port, admin) = (free_port()?, format!("127.0.0.1:{}", free_port()?));
         let data = self.directory.join("data");
-        let words = vec![
+        let mut words: Vec<OsString> = vec![
             "serve".into(),
             app.into(),
             "--listen".into(),
@@ -95,7 +95,17 @@ impl Stack<'_> {
             "--cores".into(),
             self.setting.threads.to_string().into(),
         ];
-        self.run("wakeline", &install::wakeline()?, words)?;
+        let program = install::wakeline()?;
+        if self.setting.counted {
+            // valgrind has no room for the addresses that a pool of many would reserve.
+            words.extend(["--instances".into(), "4".into()]);
+            let mut under = valgrind(&self.directory);
+            under.push(program.into());
+            under.extend(words);
+            self.run("valgrind", Path::new("valgrind"), under)?;
+        } else {
+            self.run("wakeline", &program, words)?;
+        }
         Ok((port, admin))
     }
 

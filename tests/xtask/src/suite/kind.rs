@@ -22,6 +22,7 @@ pub(crate) enum Kind {
     Integration,
     Guest,
     Docs,
+    Guard,
 }
 
 impl Kind {
@@ -80,6 +81,7 @@ impl fmt::Display for Kind {
             Self::Integration => "integration, other",
             Self::Guest => "guests",
             Self::Docs => "docs",
+            Self::Guard => "guard",
         })
     }
 }

@@ -9,8 +9,9 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use clap::Args;
 
+pub(crate) use self::report::VARIABLE as REPORT;
 use self::{kind::Kind, report::Report, runner::Runner, tally::Tally};
-use crate::{guests, sh, tidy, tools};
+use crate::{chores, guests, sh, tidy, tools};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -41,6 +42,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     runner.guests(&mut tally)?;
     if whole {
         one(&mut tally, Kind::Lint, "clippy", lint());
+    }
+    if whole {
+        sh::step("the guard: what happens most, and a session that says nothing, by their ratchets");
+        one(
+            &mut tally,
+            Kind::Guard,
+            "the guard",
+            chores::guard(Some(&report.path)),
+        );
     }
     report.read_into(&mut tally)?;
     println!("\n{tally}");

@@ -1,0 +1,197 @@
+//! What must not become dearer unnoticed: instructions and allocations of what happens most, bytes of a session that says
+//! nothing. No clock is read, so a slow machine and a busy one find the same.
+mod count;
+mod ratchet;
+
+pub(crate) use self::count::valgrind;
+
+use std::{fs::OpenOptions, io::Write as _};
+
+use anyhow::Context as _;
+
+use self::{
+    count::{Counter, Counts},
+    ratchet::{Cost, Measured},
+};
+use crate::{
+    client::Client,
+    figures, idle,
+    load::{self, PAYLOAD},
+    peers::{ONE_CORE, Peer, Running, Setting},
+    polling,
+    run::Size,
+};
+
+/// Under callgrind; one thread that serves, so that nobody waits for another.
+const COUNTED: Setting = Setting {
+    cores: None,
+    threads: 1,
+    counted: true,
+};
+/// Of each figure so many spans are counted, and the median is it: now and then the host tidies up. Those before, in which
+/// it allocates what it keeps, are not counted.
+const SPANS: usize = 5;
+const SPANS_BEFORE: usize = 2;
+const ECHOES: usize = 600;
+const ECHOES_POLLED: usize = 200;
+const JOINS: usize = 40;
+const MESSAGES: usize = 40;
+/// What a delivery costs is told by the difference of two rooms.
+const FEW: usize = 10;
+const MANY: usize = 60;
+/// Sessions whose memory is told, as `bench idle` does it.
+const SESSIONS: usize = 2_000;
+/// A line `figure<TAB>text` for each, if `cargo xtask test` asks.
+const REPORT: &str = "WAKELINE_TEST_REPORT";
+
+/// An error if anything costs more than its ratchet.
+pub(crate) async fn run() -> anyhow::Result<()> {
+    let mut measured = bytes().await?;
+    match count::missing() {
+        None => measured.extend(counted().await?),
+        Some(why) => tell(&[format!("SKIPPED counts of instructions: {why}")])?,
+    }
+    let told: Vec<_> = measured.iter().map(ToString::to_string).collect();
+    tell(&told)?;
+    let dear = measured.iter().filter(|cost| cost.is_dear()).count();
+    anyhow::ensure!(
+        dear == 0,
+        "{dear} figures above their ratchet: make it cheaper, or raise it in tests/bench/src/guard/ratchet.rs and say why"
+    );
+    Ok(())
+}
+
+async fn bytes() -> anyhow::Result<Vec<Measured>> {
+    let size = Size {
+        sessions: SESSIONS,
+        ..Size::quick()
+    };
+    let mut measured = Vec::new();
+    for cost in [Cost::IdleWebSocket, Cost::IdlePolling] {
+        let server = Peer::Wakeline.start(&ONE_CORE).await?;
+        let figures = if cost == Cost::IdleWebSocket {
+            idle::idle(&server, &size).await?
+        } else {
+            polling::idle(&server, &size).await?
+        };
+        anyhow::ensure!(figures.get("errors") == Some(0.0), "sessions were lost: {cost:?}");
+        let bytes = figures.get("session_bytes").context("no figure")?;
+        measured.push(Measured { cost, value: bytes });
+    }
+    Ok(measured)
+}
+
+async fn counted() -> anyhow::Result<Vec<Measured>> {
+    let server = Peer::Wakeline.start(&COUNTED).await?;
+    let counter = Counter::start(&server)?;
+    let done = visit(&server, counter).await;
+    done.with_context(|| format!("under valgrind:\n{}", server.last_words()))
+}
+
+async fn visit(server: &Running, mut counter: Counter) -> anyhow::Result<Vec<Measured>> {
+    let echo = echo(server, &mut counter).await?;
+    let polled = polled(server, &mut counter).await?;
+    let join = join(server, &mut counter).await?;
+    let few = say(server, &mut counter, FEW).await?;
+    let many = say(server, &mut counter, MANY).await?;
+    let delivery = many.less(few).by(MANY - FEW);
+    Ok([
+        echo.of(Cost::EchoInstructions, Cost::EchoAllocations),
+        polled.of(Cost::PolledInstructions, Cost::PolledAllocations),
+        join.of(Cost::JoinInstructions, Cost::JoinAllocations),
+        delivery.of(Cost::DeliveryInstructions, Cost::DeliveryAllocations),
+        few.of(Cost::MessageInstructions, Cost::MessageAllocations),
+    ]
+    .concat())
+}
+
+/// One client, which asks again when it is answered: each echo is read, called, recorded and written by itself.
+async fn echo(server: &Running, counter: &mut Counter) -> anyhow::Result<Counts> {
+    let mut client = server.join(0).await?;
+    let event = format!(r#"["echo","{PAYLOAD}"]"#);
+    let mut spans = Vec::new();
+    for _ in 0..SPANS_BEFORE + SPANS {
+        counter.forget()?;
+        for _ in 0..ECHOES {
+            client.call(&event).await?;
+        }
+        spans.push(counter.read()?.by(ECHOES));
+    }
+    Ok(median(&spans))
+}
+
+/// The same over polling, two connections: a poll that waits, and a POST.
+async fn polled(server: &Running, counter: &mut Counter) -> anyhow::Result<Counts> {
+    let mut session = polling::Session::of(server.target(0)?, "", 0);
+    session.connect().await?;
+    let event = format!(r#"["echo","{PAYLOAD}"]"#);
+    let mut spans = Vec::new();
+    for _ in 0..SPANS_BEFORE + SPANS {
+        counter.forget()?;
+        for _ in 0..ECHOES_POLLED {
+            session.call(&event).await?;
+        }
+        spans.push(counter.read()?.by(ECHOES_POLLED));
+    }
+    Ok(median(&spans))
+}
+
+/// Handshake and CONNECT over a WebSocket. Nobody leaves meanwhile.
+async fn join(server: &Running, counter: &mut Counter) -> anyhow::Result<Counts> {
+    let mut held: Vec<Client> = Vec::new();
+    let mut spans = Vec::new();
+    for _ in 0..SPANS_BEFORE + SPANS {
+        counter.forget()?;
+        for _ in 0..JOINS {
+            held.push(server.join(0).await?);
+        }
+        spans.push(counter.read()?.by(JOINS));
+    }
+    Ok(median(&spans))
+}
+
+/// A message to a room of so many, the speaker outside, one at a time: what it costs altogether.
+async fn say(server: &Running, counter: &mut Counter, members: usize) -> anyhow::Result<Counts> {
+    let room = format!("room-of-{members}");
+    let mut listeners = load::gather(server, 0, members, |_| Some(room.clone())).await?;
+    let mut speaker = server.join(0).await?;
+    let event = format!(r#"["say","{room}","{PAYLOAD}"]"#);
+    let mut spans = Vec::new();
+    for _ in 0..SPANS_BEFORE + SPANS {
+        counter.forget()?;
+        for _ in 0..MESSAGES {
+            speaker.emit(&event).await?;
+            for listener in &mut listeners {
+                listener.until("42").await?;
+            }
+        }
+        spans.push(counter.read()?.by(MESSAGES));
+    }
+    Ok(median(&spans))
+}
+
+/// Of the spans that count.
+fn median(spans: &[Counts]) -> Counts {
+    let of = |value: fn(&Counts) -> f64| {
+        let counted = spans.iter().skip(SPANS_BEFORE);
+        figures::median(counted.map(value).collect())
+    };
+    Counts {
+        instructions: of(|counts| counts.instructions),
+        allocations: of(|counts| counts.allocations),
+    }
+}
+
+/// On the terminal, and to whoever sums up.
+fn tell(lines: &[String]) -> anyhow::Result<()> {
+    for line in lines {
+        println!("    {line}");
+    }
+    if let Some(path) = std::env::var_os(REPORT) {
+        let mut report = OpenOptions::new().append(true).create(true).open(path)?;
+        for line in lines {
+            writeln!(report, "figure\t{line}")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! What each thing may cost: the table, and the judge. A figure that has become lower takes its ratchet along.
+//!
+//! Slack is twice what ten runs on a machine with eight others' builds differed by, so that a run that fails has a cause:
+//! instructions by 1 to 3 %, allocations of an echo by 0.3 (what is done once in a while falls into one span or another),
+//! resident bytes by 5 to 10 % (the allocator keeps what it had). One allocation more in an echo, or one more in every fifth
+//! delivery, is above it. Another processor may choose other routines of the C library: some 2 % of instructions.
+use std::fmt;
+
+/// What is guarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cost {
+    /// Of an echo with its ack, one client, one at a time.
+    EchoInstructions,
+    EchoAllocations,
+    /// The same over long polling.
+    PolledInstructions,
+    PolledAllocations,
+    /// Of a WebSocket's handshake and CONNECT.
+    JoinInstructions,
+    JoinAllocations,
+    /// Of one more member of a room, for each message to it.
+    DeliveryInstructions,
+    DeliveryAllocations,
+    /// Of a message to a room of ten, its ten deliveries included.
+    MessageInstructions,
+    MessageAllocations,
+    /// Resident memory of a session that joined a room and says nothing.
+    IdleWebSocket,
+    /// The same between two polls.
+    IdlePolling,
+}
+
+/// A figure of this run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Measured {
+    pub(super) cost: Cost,
+    pub(super) value: f64,
+}
+
+/// What a figure may be: `most`, and `slack` above it before that counts as more.
+struct Ratchet {
+    most: f64,
+    slack: f64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Held,
+    Dear,
+    /// The ratchet can be lowered.
+    Cheap,
+}
+
+impl Cost {
+    fn ratchet(self) -> Ratchet {
+        let (most, slack) = match self {
+            Self::EchoInstructions => (42_200.0, 2_100.0),
+            Self::EchoAllocations => (19.9, 0.7),
+            Self::PolledInstructions => (92_500.0, 4_600.0),
+            Self::PolledAllocations => (59.7, 1.5),
+            Self::JoinInstructions => (171_000.0, 8_500.0),
+            Self::JoinAllocations => (150.7, 1.5),
+            Self::DeliveryInstructions => (1_445.0, 70.0),
+            Self::DeliveryAllocations => (0.0, 0.2),
+            Self::MessageInstructions => (87_200.0, 4_300.0),
+            Self::MessageAllocations => (44.2, 1.0),
+            Self::IdleWebSocket => (4_070.0, 300.0),
+            Self::IdlePolling => (2_470.0, 400.0),
+        };
+        Ratchet { most, slack }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::EchoInstructions => "echo, instructions",
+            Self::EchoAllocations => "echo, allocations",
+            Self::PolledInstructions => "echo by polling, instructions",
+            Self::PolledAllocations => "echo by polling, allocations",
+            Self::JoinInstructions => "connect, instructions",
+            Self::JoinAllocations => "connect, allocations",
+            Self::DeliveryInstructions => "delivery, instructions",
+            Self::DeliveryAllocations => "delivery, allocations",
+            Self::MessageInstructions => "message to ten, instructions",
+            Self::MessageAllocations => "message to ten, allocations",
+            Self::IdleWebSocket => "idle WebSocket session, bytes",
+            Self::IdlePolling => "idle polling session, bytes",
+        }
+    }
+}
+
+impl Measured {
+    pub(super) fn is_dear(&self) -> bool {
+        self.cost.ratchet().judge(self.value) == Verdict::Dear
+    }
+}
+
+impl fmt::Display for Measured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ratchet { most, slack } = self.cost.ratchet();
+        let digits = usize::from(slack < 10.0) * 2;
+        write!(
+            f,
+            "{:<30} {:>10.digits$}, ratchet {most:.digits$} + {slack:.digits$}",
+            self.cost.name(),
+            self.value
+        )?;
+        match self.cost.ratchet().judge(self.value) {
+            Verdict::Held => Ok(()),
+            Verdict::Dear => write!(f, ": TOO MUCH"),
+            Verdict::Cheap => write!(f, ": lower the ratchet"),
+        }
+    }
+}
+
+impl Ratchet {
+    /// What is no number at all is too much.
+    fn judge(&self, value: f64) -> Verdict {
+        if value < self.most - self.slack {
+            Verdict::Cheap
+        } else if value <= self.most + self.slack {
+            Verdict::Held
+        } else {
+            Verdict::Dear
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
