@@ -1,9 +1,9 @@
 //! What each thing may cost: the table, and the judge. A figure that has become lower takes its ratchet along.
 //!
-//! Slack is twice what ten runs on a machine with eight others' builds differed by, so that a run that fails has a cause:
-//! instructions by 1 to 3 %, allocations of an echo by 0.3 (what is done once in a while falls into one span or another),
-//! resident bytes by 5 to 10 % (the allocator keeps what it had). One allocation more in an echo, or one more in every fifth
-//! delivery, is above it. Another processor may choose other routines of the C library: some 2 % of instructions.
+//! Slack is what ten runs differed by at most, on a machine with load averages of 7 to 16 (instructions 3 to 6 %, allocations
+//! of an echo 0.6: things done by the clock fall into a slow echo more often; resident bytes 7 to 18 %: the allocator keeps
+//! what it had), so that a run that fails has a cause. One allocation more in an echo, or one more in every fifth delivery,
+//! is above it. Another processor may choose other routines of the C library: some 2 % of instructions.
 use std::fmt;
 
 /// What is guarded.
