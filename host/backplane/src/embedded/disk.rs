@@ -46,8 +46,8 @@ impl Disk {
             let options = || KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes);
             database.keyspace(name, options).map_err(damaged)
         };
-        let (logs, entries) = (open("logs", 1 << 20)?, open("entries", 4 << 20)?);
-        let (values, buckets) = (open("values", 4 << 20)?, open("buckets", 1 << 20)?);
+        let (logs, entries) = (open("logs", 1 << 20)?, open("entries", 2 << 20)?);
+        let (values, buckets) = (open("values", 2 << 20)?, open("buckets", 1 << 20)?);
         let marks = open("marks", 1 << 20)?;
         let mark = read_mark(&marks).map_err(damaged)?;
         let intact = directory.intact(mark)?;
@@ -201,5 +201,5 @@ fn unavailable(error: impl std::fmt::Display) -> Error {
 /// Read again at the next start, at some 200 MB a second.
 const JOURNALS_BYTES_MAX: u64 = 128 << 20;
 /// For values; logs are served from memory.
-const CACHE_BYTES: u64 = 4 << 20;
+const CACHE_BYTES: u64 = 2 << 20;
 const MARK: &[u8] = b"mark";
