@@ -54,8 +54,8 @@ enum Verdict {
 impl Cost {
     fn ratchet(self) -> Ratchet {
         let (most, slack) = match self {
-            Self::EchoInstructions => (42_200.0, 2_100.0),
-            Self::EchoAllocations => (19.9, 0.7),
+            Self::EchoInstructions => (41_500.0, 2_100.0),
+            Self::EchoAllocations => (20.8, 0.7),
             Self::PolledInstructions => (92_500.0, 4_600.0),
             Self::PolledAllocations => (59.7, 1.5),
             Self::JoinInstructions => (171_000.0, 8_500.0),
@@ -63,7 +63,7 @@ impl Cost {
             Self::DeliveryInstructions => (1_445.0, 70.0),
             Self::DeliveryAllocations => (0.0, 0.2),
             Self::MessageInstructions => (87_200.0, 4_300.0),
-            Self::MessageAllocations => (44.2, 1.0),
+            Self::MessageAllocations => (45.0, 1.0),
             Self::IdleWebSocket => (4_070.0, 300.0),
             Self::IdlePolling => (2_470.0, 400.0),
         };
