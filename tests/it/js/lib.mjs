@@ -4,6 +4,8 @@ import readline from "node:readline";
 import { io } from "socket.io-client";
 
 const { WAKELINE_URL: url, WAKELINE_PATH: path = "/socket.io/", TRANSPORT: transport = "websocket" } = process.env;
+// A guard against hanging, not a promise of speed: for every wait.
+const PATIENCE = 60;
 const transports = { websocket: ["websocket"], polling: ["polling"], upgrade: ["polling", "websocket"] };
 
 export { assert, path, transport, url };
@@ -18,7 +20,6 @@ export function client({ namespace = "/", through = url, ...options } = {}) {
     forceNew: true,
     reconnectionDelay: 50,
     reconnectionDelayMax: 400,
-    timeout: 5000,
     ...options,
   });
   sockets.push(socket);
@@ -34,9 +35,20 @@ export async function connected(options) {
   return socket;
 }
 
-// The arguments of the next such event.
-export function once(emitter, event, seconds = 15) {
-  return within(seconds, `"${event}"`, (resolve) => emitter.once(event, (...args) => resolve(args)));
+// The arguments of the next such event. Asked for before what causes it: whoever is slow to hear that the link is sound
+// again would wait for a second return.
+export function once(emitter, event) {
+  return within(`"${event}"`, (resolve) => emitter.once(event, (...args) => resolve(args)));
+}
+
+// Cuts the link until the client knows, and waits until it is back.
+export async function cutOff(socket) {
+  const gone = once(socket, "disconnect");
+  await ask("cut");
+  await gone;
+  const back = once(socket, "connect");
+  await ask("heal");
+  await back;
 }
 
 // Until an upgrade is through, where there is one to come.
@@ -50,12 +62,12 @@ export async function settled(socket) {
 
 // The answer to an event.
 export function call(socket, event, ...args) {
-  return within(15, `ack of "${event}"`, (resolve) => socket.emit(event, ...args, resolve));
+  return within(`ack of "${event}"`, (resolve) => socket.emit(event, ...args, resolve));
 }
 
-export function within(seconds, what, executor) {
+export function within(what, executor) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no ${what} within ${seconds} s`)), seconds * 1000);
+    const timer = setTimeout(() => reject(new Error(`no ${what} within ${PATIENCE} s`)), PATIENCE * 1000);
     executor((value) => {
       clearTimeout(timer);
       resolve(value);
@@ -72,8 +84,8 @@ export function collect(socket, event) {
     wake();
   });
   // Until `count` are there.
-  seen.reach = (count, seconds = 30) =>
-    within(seconds, `${count} of "${event}" (${seen.length} now)`, (resolve) => {
+  seen.reach = (count) =>
+    within(`${count} of "${event}" (${seen.length} now)`, (resolve) => {
       wake = () => seen.length >= count && resolve(seen);
       wake();
     }).catch((error) => {

@@ -12,7 +12,8 @@ import socketio
 
 URL = os.environ["WAKELINE_URL"]
 TRANSPORTS = {"websocket": ["websocket"], "polling": ["polling"], "upgrade": ["polling", "websocket"]}
-SECONDS = 15
+# A guard against hanging.
+SECONDS = 60
 
 
 class Client:
@@ -124,7 +125,7 @@ def an_unknown_namespace_is_refused():
 
 
 def heartbeats_keep_an_idle_client():
-    """Pings come every 300 ms there and time out after 200."""
+    """Pings come every 300 ms there."""
     client = Client("conformance")
     client.io.sleep(1.2)
     assert client.io.connected
@@ -137,8 +138,9 @@ def p2_a_client_that_knows_nothing_of_recovery_returns_as_a_new_one():
     client.next("connect")
     before = client.io.get_sid()
     client.call("join", "red")
-    ask("cut for 300")
+    ask("cut")
     client.next("disconnect")
+    ask("heal")
     client.next("connect")
     assert client.io.get_sid() != before
     assert client.call("whoami")["rooms"] == [client.io.get_sid()]

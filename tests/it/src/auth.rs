@@ -47,7 +47,7 @@ fn play(scenario: &str) {
     let issuer = Issuer::new();
     let app = AppDir::probe(&format!(
         "[auth]\nalgorithms = [\"RS256\", \"ES256\", \"EdDSA\"]\njwks = \"{}\"\nissuer = \"https://id.example\"\n\
-         audience = \"probe\"\nleeway_ms = 0\nexpiry_grace_ms = 2000\n[http]\nallow_private = true\n",
+         audience = \"probe\"\nleeway_ms = 0\nexpiry_grace_ms = 5000\n[http]\nallow_private = true\n",
         issuer.url
     ));
     let data = TempDir::new().unwrap();
@@ -60,7 +60,7 @@ fn play(scenario: &str) {
         .variable("WAKELINE_URL", &wakeline.url())
         .variable("WAKELINE_PATH", "/probe/socket.io/")
         .variable("PROXY_URL", &proxy.url())
-        .within(120)
+        .within(300)
         .run_with(|what| match what.strip_prefix("publish ") {
             Some(keys) => keys.clone_into(&mut issuer.page.lock()),
             None => proxy.grant(what),
@@ -99,7 +99,7 @@ fn plain_websockets_show_their_token_in_the_first_request() {
     let wakeline = Wakeline::dev_in(&app.path(), data.path());
     let dial = |query: &str, header: Option<(&'static str, String)>| {
         let stream = TcpStream::connect(&wakeline.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         let url = format!("ws://{}/ws{query}", wakeline.address);
         let mut request = url.into_client_request().unwrap();
         if let Some((name, value)) = header {

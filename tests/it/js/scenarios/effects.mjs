@@ -1,5 +1,5 @@
 // What a handler can do to sockets, seen from clients. App: tests/it/probe.
-import { ask, assert, call, client, collect, connected, once, upTo } from "../lib.mjs";
+import { ask, assert, call, client, collect, connected, cutOff, once, upTo } from "../lib.mjs";
 
 const through = process.env.PROXY_URL;
 
@@ -147,10 +147,7 @@ export async function p2_a_recovered_client_answers_questions_and_is_not_mourned
     connected({ through, auth: { room: "red" } }),
   ]);
   const mourned = collect(mourner, "gone");
-  const gone = once(ear, "disconnect");
-  await ask("cut for 100");
-  await gone;
-  await once(ear, "connect");
+  await cutOff(ear);
   ear.on("question", (question, answer) => answer(question));
   ear.emit("ask", "still you?", 5000);
   assert.equal((await once(ear, "answered"))[0], "still you?");
