@@ -2,10 +2,8 @@
 import assert from "node:assert/strict";
 import WebSocket from "ws";
 
-const { WAKELINE_URL: url } = process.env;
+const { WAKELINE_URL: url, PING_INTERVAL, PING_TIMEOUT } = process.env;
 
-export const PING_INTERVAL = 300;
-export const PING_TIMEOUT = 200;
 export { assert };
 
 // A wire of one kind ("engine.io" or "socket.io").
@@ -76,5 +74,10 @@ export function checkOpen(text, upgrades) {
   assert.equal(text[0], "0");
   const { sid, ...rest } = JSON.parse(text.slice(1));
   assert.equal(typeof sid, "string");
-  assert.deepEqual(rest, { upgrades, pingInterval: PING_INTERVAL, pingTimeout: PING_TIMEOUT, maxPayload: 1_000_000 });
+  assert.deepEqual(rest, {
+    upgrades,
+    pingInterval: Number(PING_INTERVAL),
+    pingTimeout: Number(PING_TIMEOUT),
+    maxPayload: 1_000_000,
+  });
 }

@@ -15,7 +15,7 @@ fn echo() -> (AppDir, TempDir, Wakeline) {
 
 fn connect(wakeline: &Wakeline) -> WebSocket<TcpStream> {
     let stream = TcpStream::connect(&wakeline.address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     let config = WebSocketConfig::default();
     let url = format!("ws://{}/ws", wakeline.address);
     tungstenite::client::client_with_config(url, stream, Some(config))

@@ -3,13 +3,13 @@ use tempfile::TempDir;
 
 use crate::{
     harness::{AppDir, FaultProxy, Script, Wakeline},
-    js::CONFORMANCE,
+    js::conformance,
 };
 
 fn play(transport: &str, scenario: &str) {
     let (bench, conformance) = (
         AppDir::example("bench", "[recovery]\ntoken = \"auth.seat\"\n"),
-        AppDir::example("conformance", CONFORMANCE),
+        AppDir::example("conformance", &conformance(300, 20_000)),
     );
     let data = TempDir::new().unwrap();
     let wakeline = Wakeline::serve(&[&bench, &conformance], data.path());

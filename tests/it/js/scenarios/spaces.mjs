@@ -54,7 +54,7 @@ export async function a_refused_namespace_leaves_the_others_alone() {
 }
 
 export async function heartbeats_keep_an_idle_client_and_cost_it_nothing() {
-  // Pings come every 300 ms there and time out after 200: three of them pass while the client says nothing.
+  // Pings come every 300 ms there: three of them pass while the client says nothing.
   const socket = await connected();
   let left = false;
   socket.on("disconnect", () => (left = true));

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// How long an answer may take.
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_mins(1);
 
 pub(super) struct Answer {
     pub(super) status: u16,

@@ -84,7 +84,7 @@ impl<'a> Stage<'a> {
                     .map_err(|error| error.to_string())?;
             }
             "<" | "<x" => self.frame(name, verb, rest)?,
-            "settle" => std::thread::sleep(Duration::from_millis(200)),
+            "settle" => std::thread::sleep(Duration::from_secs(1)),
             "drop" => drop(self.connections.remove(name)),
             method => self.request(name, method, rest),
         }
@@ -134,7 +134,7 @@ impl<'a> Stage<'a> {
             request.headers_mut().insert(name, value.parse().unwrap());
         }
         let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         let opened = tungstenite::client(request, stream);
         let (socket, _) = opened.map_err(|error| error.to_string())?;
         self.connections
