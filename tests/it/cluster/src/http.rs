@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 /// A stopped process accepts connections and says nothing.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Status and body of `GET http://ADDRESS/PATH`; an error if nobody answers.
 pub fn get(address: &str, path: &str) -> Result<(u16, String)> {

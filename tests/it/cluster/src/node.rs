@@ -84,7 +84,10 @@ impl Node {
         let what = format!("{count} nodes seen by {}", self.name);
         until(READY, &what, || {
             self.process.must_run()?;
-            Ok((self.metric("nodes")? as usize == count).then_some(()))
+            Ok(self
+                .metric("nodes")
+                .is_ok_and(|nodes| nodes as usize == count)
+                .then_some(()))
         })
     }
 

@@ -19,7 +19,7 @@ const sessions = () => metrics('sessions\\{app="chat"\\}');
 
 // The nodes' counts, once they are `total` in all: a window that was closed takes a moment to be gone.
 async function settled(total) {
-  for (let attempt = 0; attempt < 200; attempt += 1) {
+  for (let attempt = 0; attempt < 1200; attempt += 1) {
     const counts = await sessions();
     if (counts.reduce((sum, count) => sum + count) === total) return counts;
     await new Promise((resolve) => setTimeout(resolve, 50));

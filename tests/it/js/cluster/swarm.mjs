@@ -158,7 +158,7 @@ async function finish() {
   await Promise.race([
     until(() => members.every((member) => missing(member).length === 0)),
     // What has not come by now is lost, and the checker will say so.
-    new Promise((resolve) => setTimeout(resolve, 20_000)),
+    new Promise((resolve) => setTimeout(resolve, 60_000)),
   ]);
   for (const member of members) {
     if (!member.socket.connected) continue;

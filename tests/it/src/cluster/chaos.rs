@@ -1,7 +1,14 @@
 //! 300 clients on 30 rooms in traffic, and what may happen to a cluster meanwhile. Each ends with the checker: nothing
 //! duplicated, reordered, lost or falsely recovered, and everyone recovered.
+use std::time::Duration;
+
+use ::cluster::until;
+
 use super::storm::{Storm, lasts};
 use crate::harness::report;
+
+/// A guard against hanging.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[test]
 fn p4_each_node_is_killed_in_turn() {
@@ -33,8 +40,9 @@ fn p4_a_node_is_stopped_for_twenty_seconds_and_goes_on() {
 #[test]
 fn p6_a_nats_server_is_killed_then_the_leader() {
     let mut storm = Storm::in_traffic("kill-nats");
-    let leader = storm.cluster.nats.leader_of("_log_").unwrap();
-    let leader = leader.expect("the app's log has a leader");
+    let nats = &storm.cluster.nats;
+    let leader = until(PATIENCE, "a leader of the app's log", || nats.leader_of("_log_"))
+        .unwrap_or_else(|error| panic!("{error:#}"));
     for server in [(leader + 1) % 3, leader] {
         storm.cluster.nats.servers[server].process.kill();
         storm.swarm.accepted(300);

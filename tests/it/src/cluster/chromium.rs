@@ -32,7 +32,7 @@ fn p4_nothing_is_missing_in_the_page_when_its_node_is_killed() {
         .variable("ADMINS", &admins.join(","))
         .variable("BROWSER", browser)
         .variable("SCREENSHOTS", shots.to_str().unwrap())
-        .within(120)
+        .within(300)
         .run_with(|what| {
             let node = what.strip_prefix("kill ").and_then(|node| node.parse().ok());
             let node: usize = node.unwrap_or_else(|| panic!("nobody here can {what}"));

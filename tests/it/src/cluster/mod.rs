@@ -5,6 +5,7 @@ mod chaos;
 mod checker;
 mod chromium;
 mod connect;
+mod deploys;
 mod history;
 mod leader;
 mod light;

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use ::cluster::{Cluster, Node, Options};
+use ::cluster::{Cluster, Node, Options, until};
 use serde_json::{Value, json};
 
 use super::{light::Light, storm::alone};
@@ -13,6 +13,7 @@ use crate::harness::{AppDir, binary, target};
 
 const PATH: &str = "/probe/socket.io/";
 const PATIENCE: Duration = Duration::from_mins(1);
+const PARTIAL: &str = "event: partial\n";
 const GIVEN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
@@ -79,12 +80,39 @@ impl<'a> Desk<'a> {
     }
 
     fn follow(&self, query: &str) -> Follow {
-        let (status, lines) = self.ask(&format!("GET /v1/apps/probe/logs?follow=1&{query}"), "");
-        assert_eq!(status, 200);
-        let mut follow = Follow(lines);
-        // A comment follows the lines of before: from here on nothing is missed.
-        while !follow.line().starts_with(':') {}
-        follow
+        let follow = format!("GET /v1/apps/probe/logs?follow=1&{query}");
+        loop {
+            let (status, lines) = self.ask(&follow, "");
+            assert_eq!(status, 200);
+            let mut follow = Follow(lines);
+            // A comment follows the lines of before: from here on nothing is missed, but of nodes that took too long to
+            // answer, which are named.
+            let mut is_whole = true;
+            loop {
+                match follow.line() {
+                    line if line.starts_with(':') => break,
+                    line => is_whole &= line != PARTIAL,
+                }
+            }
+            if is_whole {
+                return follow;
+            }
+        }
+    }
+
+    /// The last lines of all nodes, each of which answers in time.
+    fn tail(&self, count: usize) -> Vec<String> {
+        loop {
+            let (status, answer) = self.ask(&format!("GET /v1/apps/probe/logs?tail={count}"), "");
+            assert_eq!(status, 200);
+            let lines: Vec<_> = answer.lines().map(Result::unwrap).collect();
+            if !lines.iter().any(|line| line == PARTIAL.trim_end()) {
+                return lines
+                    .into_iter()
+                    .filter(|line| line.starts_with("data: "))
+                    .collect();
+            }
+        }
     }
 }
 
@@ -135,10 +163,7 @@ async fn one_sockets_log_is_followed_from_any_node_here() {
     );
 
     // Without `follow`: what was before, from all nodes, and the end.
-    let (status, answer) = desk.ask("GET /v1/apps/probe/logs?tail=2", "");
-    assert_eq!(status, 200);
-    let lines = answer.lines().map(Result::unwrap);
-    let lines: Vec<_> = lines.filter(|line| line.starts_with("data: ")).collect();
+    let lines = desk.tail(2);
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[1].contains("says after"), "{lines:?}");
 
@@ -189,15 +214,19 @@ async fn a_push_runs_once_whichever_node_is_asked_and_says_how_it_ended_here() {
     // The trace of whoever pushed is told with what went wrong, in the app's log and in the process's own.
     let line = follow.next();
     assert_eq!((&line["trace"], &line["origin"]), (&json!(TRACE), &json!("host")));
-    let said = std::fs::read_to_string(&one.node.process.log).unwrap();
-    let said = said
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line.trim()).ok());
-    let said: Vec<_> = said.filter(|line| line["fields"]["trace"] == TRACE).collect();
-    assert!(
-        said.iter()
-            .any(|line| line["target"] == "app" && line["fields"]["app"] == "probe")
-    );
+    // That is written by a thread of its own, when it has the time.
+    until(PATIENCE, "a line of the process's log", || {
+        let said = std::fs::read_to_string(&one.node.process.log)?;
+        let mut said = said
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line.trim()).ok());
+        let is_it = |line: Value| {
+            let fields = &line["fields"];
+            line["target"] == "app" && fields["app"] == "probe" && fields["trace"] == TRACE
+        };
+        Ok(said.any(is_it).then_some(()))
+    })
+    .unwrap();
     // Nothing of those that failed has happened.
     assert_eq!(client.call("[\"pushes\"]").await.unwrap(), "[2]");
     let (status, answer) = one.push(&json!({ "topic": "" }), "");

@@ -79,6 +79,14 @@ fn p6_nodes_outlive_a_nats_that_lost_everything() {
     });
     cluster.nats.servers[0].start_anew().unwrap();
     for node in &mut cluster.nodes {
+        until(PATIENCE, "a word on what was lost", || {
+            node.process.must_run()?;
+            Ok(node
+                .metric("nats_gaps_total")
+                .is_ok_and(|gaps| gaps > 0.0)
+                .then_some(()))
+        })
+        .unwrap_or_else(|error| panic!("{error:#}"));
         // Its lease is gone at first, and with it the other's.
         node.wait_until_ready()
             .unwrap_or_else(|error| panic!("{error:#}"));

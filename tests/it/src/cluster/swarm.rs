@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::harness::{Output, root};
 
 /// A guard against hanging, for whatever clients wait for.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 pub(crate) struct Swarm {
     child: Child,

@@ -1,6 +1,6 @@
 //! Apps that are uploaded to a running host, by the command line that their authors have.
 mod backup;
-mod deploys;
+pub(crate) mod deploys;
 mod leftovers;
 mod page;
 mod quickstart;

@@ -6,6 +6,7 @@ use async_nats::{
     jetstream::{
         self, Context,
         consumer::{DeliverPolicy, push::OrderedConfig},
+        stream::Stream,
     },
 };
 use futures_util::StreamExt as _;
@@ -67,17 +68,17 @@ impl Raw {
 
     async fn read(&mut self, client: Client, subject: &str) {
         let context = jetstream::new(client.clone());
-        let stream = context.get_stream(&self.stream).await.unwrap();
-        let consumer = stream
-            .create_consumer(OrderedConfig {
+        let stream = stream(&context, &self.stream).await;
+        let create = async || {
+            let consumer = stream.create_consumer(OrderedConfig {
                 deliver_subject: client.new_inbox(),
                 filter_subject: subject.to_owned(),
                 deliver_policy: DeliverPolicy::New,
                 ..OrderedConfig::default()
-            })
-            .await
-            .unwrap();
-        let mut messages = consumer.messages().await.unwrap();
+            });
+            consumer.await.ok()
+        };
+        let mut messages = eventually(create).await.messages().await.unwrap();
         let ear = Ear::default();
         self.ears.push(ear.clone());
         self.tasks.spawn(async move {
@@ -116,9 +117,11 @@ impl Raw {
 
     /// The name of the server that leads the stream.
     pub(super) async fn leader(&self) -> String {
-        let stream = self.context.get_stream(&self.stream).await.unwrap();
-        let cluster = stream.cached_info().cluster.as_ref();
-        cluster.unwrap().leader.clone().unwrap()
+        let look = async || {
+            let stream = self.context.get_stream(&self.stream).await.ok()?;
+            stream.cached_info().cluster.as_ref()?.leader.clone()
+        };
+        eventually(look).await
     }
 
     /// Until one of the readers has heard so many more.
@@ -146,10 +149,27 @@ async fn connect(urls: &[String]) -> Client {
         .unwrap()
 }
 
+async fn stream(context: &Context, name: &str) -> Stream {
+    eventually(async || context.get_stream(name).await.ok()).await
+}
+
+/// Asks until there is an answer: in an election there is none.
+async fn eventually<T>(ask: impl AsyncFn() -> Option<T>) -> T {
+    let answered = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            sleep(TICK).await;
+        }
+    };
+    timeout(PATIENCE, answered).await.expect("nobody leads")
+}
+
 async fn busiest(context: &Context) -> (usize, String) {
     for number in 0..PARTITIONS {
         let name = format!("WAKELINE_log_{number}");
-        let stream = context.get_stream(&name).await.unwrap();
+        let stream = stream(context, &name).await;
         if stream.cached_info().state.messages > 0 {
             return (number, name);
         }
