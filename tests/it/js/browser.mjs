@@ -41,7 +41,7 @@ await ask("edit");
 // Ben says things until one arrives louder: the new handler has taken over, between two events.
 let round = 0;
 for (let loud = false; !loud; round += 1) {
-  assert.ok(performance.now() - from < 120_000, "the edited handler never took over");
+  assert.ok(performance.now() - from < 300_000, "the edited handler never took over");
   await say(ben, `whisper ${round}`);
   await hears(ada, `(whisper|WHISPER) ${round}$`);
   loud = await bubble(ada, `WHISPER ${round}$`).isVisible();

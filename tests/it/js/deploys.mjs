@@ -19,7 +19,7 @@ async function talk(socket) {
   while (!over) {
     const from = history.length - 1;
     const [label, counted] = await new Promise((resolve, reject) => {
-      socket.timeout(20000).emit("version", (error, answer) => (error ? reject(error) : resolve(answer)));
+      socket.timeout(60_000).emit("version", (error, answer) => (error ? reject(error) : resolve(answer)));
     });
     count += 1;
     assert.equal(counted, count, "no event is lost or doubled");

@@ -3,6 +3,8 @@ import { execFileSync } from "node:child_process";
 import { chromium } from "playwright-core";
 
 const { BROWSER, WAKELINE_URL } = process.env;
+// A guard against hanging, for every wait.
+const PATIENCE = 60_000;
 
 export const browser = await chromium.launch({
   executablePath: execFileSync("which", [BROWSER], { encoding: "utf8" }).trim(),
@@ -12,6 +14,7 @@ export const browser = await chromium.launch({
 // One of its own, joined and upgraded; `watch` sees its page before anything is loaded.
 export async function open(name, watch = () => {}) {
   const context = await browser.newContext({ viewport: { width: 1100, height: 720 } });
+  context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   const problems = [];
   page.on("pageerror", (error) => problems.push(error.message));
@@ -38,4 +41,4 @@ export async function say({ page }, text) {
 export const bubble = ({ page }, text) =>
   page.locator("#messages .bubble", { hasText: new RegExp(text) }).first();
 
-export const hears = (window, text, timeout = 30_000) => bubble(window, text).waitFor({ timeout });
+export const hears = (window, text) => bubble(window, text).waitFor();

@@ -56,7 +56,7 @@ fn p11_each_limit_holds_and_the_other_tenant_hardly_notices() {
         .argument(&names.join(","))
         .variable("WAKELINE_URL", &wakeline.url())
         .variable("WAKELINE_ADMIN", &wakeline.admin())
-        .within(420)
+        .within(900)
         .run();
 }
 

@@ -16,6 +16,6 @@ fn p11_two_hostile_apps_leave_a_third_ones_round_trips_alone() {
     let wakeline = Wakeline::serve(&[&bench, &hostile, &probe], data.path());
     Script::node("neighbours.mjs")
         .variable("WAKELINE_URL", &wakeline.url())
-        .within(120)
+        .within(300)
         .run();
 }

@@ -1,4 +1,5 @@
-// Eight clients of two apps, that do all that a handler can do until told to stop; then says how many attacks there were.
+// Eight clients of two apps, that do all that a handler can do until told to stop; says when there have been enough attacks,
+// and then how many there were.
 import { setPriority } from "node:os";
 import { client, once, upTo } from "../lib.mjs";
 
@@ -6,6 +7,7 @@ setPriority(19);
 
 const ATTACKS = ["loop", "hog", "unreachable", "overflow", "emit-flood", "emit-big", "log-flood", "read-flood", "print-flood"];
 
+const enough = Number(process.argv[2]);
 let over = false;
 let attacks = 0;
 // Each starts over when its connection ends, and attacks as soon as its last attack is over.
@@ -17,6 +19,7 @@ async function attack(app, commands) {
     // An ack, an error or nothing: what counts is that the handler had its go.
     await socket.timeout(1000).emitWithAck(event, ...args).catch(() => {});
     attacks += 1;
+    if (attacks === enough) process.send("enough");
   }
 }
 

@@ -1,11 +1,13 @@
 //! A host behind a proxy with TLS, whose certificate is of an authority of the house.
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use cluster::{free_port, until};
 
 use super::person::Person;
 use crate::harness::{Host, report};
@@ -21,11 +23,7 @@ impl Front {
         let nginx = ["nginx", "/usr/sbin/nginx"]
             .into_iter()
             .find(|name| answers(name, "-v"))?;
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port().unwrap();
         let here = directory.display();
         let conf = format!(
             "daemon off; pid {here}/nginx.pid; error_log {here}/error.log; events {{ }}\n\
@@ -49,15 +47,11 @@ impl Front {
             .spawn()
             .unwrap();
         let front = Self { process, port };
-        let deadline = Instant::now() + Duration::from_mins(1);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(
-                Instant::now() < deadline,
-                "{}",
-                fs::read_to_string(directory.join("error.log")).unwrap_or_default()
-            );
-            std::thread::yield_now();
-        }
+        let listens = || Ok(TcpStream::connect(("127.0.0.1", port)).ok());
+        until(Duration::from_mins(1), "nginx ready", listens).unwrap_or_else(|error| {
+            let said = fs::read_to_string(directory.join("error.log"));
+            panic!("{error}\n{}", said.unwrap_or_default())
+        });
         Some(front)
     }
 }

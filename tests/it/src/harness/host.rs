@@ -27,7 +27,7 @@ pub(crate) struct Ran {
 }
 
 /// The admin listener's address is on the line that says that the host is ready.
-const SAID: Duration = Duration::from_secs(10);
+const SAID: Duration = Duration::from_mins(1);
 
 impl Host {
     pub(crate) fn start() -> Self {

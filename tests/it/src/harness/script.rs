@@ -55,7 +55,7 @@ impl Script {
         Self {
             command,
             name: file.to_owned(),
-            limit: Duration::from_mins(1),
+            limit: Duration::from_mins(3),
         }
     }
 

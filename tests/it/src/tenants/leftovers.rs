@@ -1,10 +1,7 @@
 //! What an app leaves on a node's disk goes when the app goes.
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, time::Duration};
 
+use cluster::until;
 use tempfile::TempDir;
 
 use super::Labelled;
@@ -18,11 +15,8 @@ fn files(directory: &Path) -> usize {
 
 /// Nobody tells when files are gone: they are looked for.
 fn wait_until_empty(directory: &Path) {
-    let deadline = Instant::now() + PATIENCE;
-    while files(directory) > 0 {
-        assert!(Instant::now() < deadline, "{} is not empty", directory.display());
-        std::thread::yield_now();
-    }
+    let what = format!("{} empty", directory.display());
+    until(PATIENCE, &what, || Ok((files(directory) == 0).then_some(()))).unwrap();
 }
 
 #[test]

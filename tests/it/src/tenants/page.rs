@@ -21,6 +21,6 @@ fn a_page_that_was_deployed_to_a_fresh_host_works_in_a_browser() {
     Script::node("deployed.mjs")
         .variable("WAKELINE_URL", &format!("{}/chat/", host.wakeline.url()))
         .variable("BROWSER", browser)
-        .within(120)
+        .within(300)
         .run();
 }

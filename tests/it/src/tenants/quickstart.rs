@@ -30,7 +30,7 @@ fn a_new_app_is_deployed_changed_and_rolled_back_under_its_clients_socket() {
     Script::node("quickstart.mjs")
         .variable("WAKELINE_URL", &page)
         .variable("WAKELINE_PATH", "/hello/socket.io/")
-        .within(240)
+        .within(600)
         .run_with(|what| match what {
             "deploy" => drop(deploy("Good day, ")),
             "rollback" => {

@@ -30,7 +30,7 @@ fn p12_a_version_that_traps_at_once_is_taken_back_by_itself() {
     Script::node("trapping.mjs")
         .variable("WAKELINE_URL", &host.wakeline.url())
         .variable("WAKELINE_PATH", "/labels/socket.io/")
-        .within(120)
+        .within(300)
         .run_with(|what| {
             assert_eq!(what, "deploy");
             app.label("bad", "TRAP = \"1\"\n");
