@@ -50,7 +50,7 @@ async fn no_more_instances_than_allowed() {
         ..Limits::default()
     })
     .await;
-    let calls = (0..10).map(|_| app.say("sleep", &["2"]));
+    let calls = (0..10).map(|_| app.say("sleep", &["20"]));
     assert!(join_all(calls).await.iter().all(|said| said == "woke"));
     let stats = app.worker.stats();
     assert_eq!((stats.instances, stats.idle, stats.wakes_warm), (2, 2, 2));

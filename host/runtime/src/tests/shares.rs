@@ -15,6 +15,9 @@ use tokio::{
 use super::harness::{App, World};
 use crate::{Fair, Lanes, Limits};
 
+/// A guard against hanging.
+const PATIENCE: Duration = Duration::from_mins(2);
+
 fn limit(failure: &Failure, expected: &str) {
     assert!(
         matches!(failure, Failure::Limit(text) if text.contains(expected)),
@@ -47,7 +50,7 @@ async fn floods_of_short_calls_count() {
         ..Limits::default()
     };
     let app = App::hostile(limits).await;
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + PATIENCE;
     let failure = loop {
         assert!(Instant::now() < end, "never ended");
         let called = app
@@ -72,13 +75,16 @@ async fn log_lines_of_a_second_are_limited() {
         ..Limits::default()
     })
     .await;
+    let begin = Instant::now();
     for _ in 0..10 {
         app.say("log-some", &["3"]).await;
     }
+    // A second's worth at once, ten more with each second that this took, and words on those that were dropped.
     let lines = app.world.lines.lock().len();
-    assert!((10..15).contains(&lines), "{lines}");
-    assert!(app.hits(Limit::LogLinesPerSecond) >= 15);
-    let end = Instant::now() + Duration::from_secs(20);
+    let later = 1 + begin.elapsed().as_millis() as usize / 50;
+    assert!(lines >= 10 && lines < 14 + later, "{lines}, {later} later");
+    assert!(app.hits(Limit::LogLinesPerSecond) as usize + later >= 16);
+    let end = Instant::now() + PATIENCE;
     while !app
         .world
         .log()
@@ -101,16 +107,16 @@ async fn requests_of_a_second_are_limited() {
         ..World::default()
     };
     let app = App::new("hostile", world, limits).await;
-    for _ in 0..2 {
-        assert_eq!(
-            app.say("http", &["127.0.0.1:1", "/"]).await,
-            "ErrorCode::DestinationIpProhibited"
-        );
-    }
-    assert_eq!(
-        app.say("http", &["127.0.0.1:1", "/"]).await,
-        "ErrorCode::ConnectionLimitReached"
-    );
+    // Two at once, and another with each half of a second that this takes.
+    let mut sent = 0;
+    let refused = loop {
+        match app.say("http", &["127.0.0.1:1", "/"]).await {
+            said if said == "ErrorCode::DestinationIpProhibited" => sent += 1,
+            said => break said,
+        }
+    };
+    assert_eq!(refused, "ErrorCode::ConnectionLimitReached");
+    assert!(sent >= 2, "{sent}");
     assert!(
         app.world.log().contains("refused: http_requests_per_second = 2"),
         "{}",
@@ -224,11 +230,11 @@ async fn a_full_pool_gives_up_idle_instances_before_calls_wait() {
         App::beside(&fair, Limits::default()).await,
         App::beside(&fair, Limits::default()).await,
     );
-    let calls = join_all((0..8).map(|_| big.say("sleep", &["5"])));
+    let calls = join_all((0..8).map(|_| big.say("sleep", &["50"])));
     assert!(calls.await.iter().all(|said| said == "woke"));
     // The last quarter of a pool is not for who holds more than half.
     assert_eq!(big.worker.stats().idle, 6);
-    let calls = join_all((0..8).map(|_| small.say("sleep", &["5"])));
+    let calls = join_all((0..8).map(|_| small.say("sleep", &["50"])));
     assert!(calls.await.iter().all(|said| said == "woke"));
     let (big, small) = (big.worker.stats(), small.worker.stats());
     assert!(small.idle >= 4, "{big:?} {small:?}");

@@ -178,6 +178,8 @@ fn a_client_that_goes_aborts_its_poll_at_home() {
         let mut peer = b.peer().await;
         peer.send(request("GET", &target(&sid), &[], "")).await;
         until(|| cluster.peering(1).stats().polls == 1).await;
+        // The home has the poll when it has answered what came after it on the same connection.
+        assert_eq!(b.post(&sid, "3").await.text(), "ok");
         drop(peer);
         // The session ends as if the poll had been aborted there.
         while a.post(&sid, "3").await.text() != UNKNOWN {}

@@ -97,7 +97,7 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
         .build()
         .unwrap();
     let limited = async {
-        tokio::time::timeout(Duration::from_secs(30), test)
+        tokio::time::timeout(Duration::from_mins(2), test)
             .await
             .expect("the test hangs");
     };
