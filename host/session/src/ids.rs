@@ -1,6 +1,6 @@
 //! Ids. An Engine.IO sid is a bearer secret and names its home, node and core; a Socket.IO id is public and names nothing;
 //! a recovery `pid` is a secret that finds its socket.
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -80,14 +80,44 @@ pub(crate) fn same_secret(a: &Secret, b: &Secret) -> bool {
     a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
-/// Random bytes of the operating system.
+/// Random bytes of the operating system. A session needs three pieces, and a system call for each costs more than the rest of
+/// an id: so they are taken from a pool of the thread's. What was given out is not there any more.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    if getrandom::fill(&mut bytes).is_err() {
-        // Ids that could be guessed are worse than none: every session depends on them.
-        unreachable!("the operating system gives no random numbers");
-    }
-    bytes
+    const { assert!(N <= POOL_BYTES, "the pool holds any piece that is asked for") }
+    POOL.with_borrow_mut(|pool| {
+        let mut bytes = [0; N];
+        if pool.left < N {
+            if getrandom::fill(&mut pool.bytes).is_err() {
+                // Ids that could be guessed are worse than none: every session depends on them.
+                unreachable!("the operating system gives no random numbers");
+            }
+            pool.left = POOL_BYTES;
+        }
+        let from = pool.left - N;
+        if let Some(given) = pool.bytes.get_mut(from..pool.left) {
+            bytes.copy_from_slice(given);
+            given.fill(0);
+        }
+        pool.left = from;
+        bytes
+    })
+}
+
+const POOL_BYTES: usize = 1024;
+
+struct Pool {
+    bytes: [u8; POOL_BYTES],
+    /// The first so many have not been given out.
+    left: usize,
+}
+
+thread_local! {
+    static POOL: RefCell<Pool> = const {
+        RefCell::new(Pool {
+            bytes: [0; POOL_BYTES],
+            left: 0,
+        })
+    };
 }
 
 /// FNV-1a: spreads what is to be shared out, the same on every node. Its high bits are poor where bytes are few.

@@ -32,3 +32,14 @@ fn a_pid_finds_and_proves() {
     assert!(same_secret(&secret, &secret));
     assert!(!same_secret(&secret, &new_secret()));
 }
+
+#[test]
+fn no_random_bytes_are_given_twice() {
+    // Several pools' worth, in pieces that do not fill one.
+    let mut all: Vec<[u8; 15]> = (0..1000).map(|_| random()).collect();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), 1000);
+    // None is what is left of a piece that was given out.
+    assert!(all.iter().all(|piece| piece.iter().any(|byte| *byte != 0)));
+}
