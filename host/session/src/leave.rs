@@ -41,15 +41,24 @@ impl State {
                         if let Some((_, processed)) = position {
                             socket.progress.through = processed;
                         }
-                        self.put_away(key, now + window, why);
+                        let is_saved = socket.is_saved_at(socket.progress.through);
+                        self.keep_away(key, now + window, why);
+                        if !is_saved {
+                            self.tasks.push(Task::Save(key));
+                        }
                     }
                 }
             }
         }
     }
 
-    /// Keeps a socket without a session until `until`.
+    /// Keeps a socket without a session until `until`, as its record will say.
     pub(crate) fn put_away(&mut self, key: SocketKey, until: Instant, reason: DisconnectReason) {
+        self.keep_away(key, until, reason);
+        self.tasks.push(Task::Save(key));
+    }
+
+    fn keep_away(&mut self, key: SocketKey, until: Instant, reason: DisconnectReason) {
         let Some(socket) = self.sockets.get_mut(key) else {
             return;
         };
@@ -59,7 +68,6 @@ impl State {
         }
         socket.unanswered = Vec::new();
         self.arm(until, TimerKey::Socket(key));
-        self.tasks.push(Task::Save(key));
     }
 
     /// A socket leaves for good: nothing is delivered to it any more, its handler is told after what it still has to do.

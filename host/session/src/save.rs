@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use crate::{
     Hub,
     record::{Home, Record, bucket},
-    socket::{Phase, Socket},
+    socket::{Phase, Saved, Socket},
     state::{SocketKey, State},
 };
 
@@ -36,7 +36,7 @@ impl Hub {
             return;
         };
         loop {
-            match self.with(|state, _| step(state, key, wanted, self.0.home)) {
+            match self.with(|state, _| step(state, key, wanted, self)) {
                 Step::Done => return,
                 Step::Wait(written) => _ = written.await,
                 Step::Write {
@@ -105,7 +105,7 @@ impl Hub {
 /// The backplane has tried for as long itself.
 const RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
-fn step(state: &mut State, key: SocketKey, wanted: u64, home: Home) -> Step {
+fn step(state: &mut State, key: SocketKey, wanted: u64, hub: &Hub) -> Step {
     let Some(socket) = state.sockets.get_mut(key) else {
         return Step::Done;
     };
@@ -121,11 +121,13 @@ fn step(state: &mut State, key: SocketKey, wanted: u64, home: Home) -> Step {
         socket.progress.through = line.position().1;
     }
     socket.saved.writing = true;
-    let condition = socket
-        .saved
-        .revision
-        .map_or(Condition::Absent, Condition::Revision);
-    let record = socket.record(home);
+    let condition = match socket.saved.revision {
+        Some(revision) => Condition::Revision(revision),
+        None if hub.0.shards.nodes().is_cluster() => Condition::Absent,
+        // A new id, which nobody else has drawn or been told: there is nothing to look for.
+        None => Condition::Always,
+    };
+    let record = socket.record(hub.0.home);
     Step::Write {
         app: socket.app.name.clone(),
         change: Change {
@@ -139,6 +141,19 @@ fn step(state: &mut State, key: SocketKey, wanted: u64, home: Home) -> Step {
 }
 
 impl Socket {
+    /// Whether the stored record says all that is known of a socket at `offset` of the log: nothing was told or changed since.
+    pub(crate) fn is_saved_at(&self, offset: u64) -> bool {
+        let Saved {
+            revision,
+            wanted,
+            done,
+            writing,
+            through,
+            ..
+        } = &self.saved;
+        revision.is_some() && !writing && done == wanted && *through == offset
+    }
+
     /// The socket as another home would need it.
     pub(crate) fn record(&self, home: Home) -> Record {
         Record {

@@ -31,7 +31,8 @@ new_key_type! {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) sessions: SlotMap<SessionKey, Session>,
-    pub(crate) sids: HashMap<Arc<str>, SessionKey>,
+    /// Keys that are drawn, not chosen.
+    pub(crate) sids: FxHashMap<Arc<str>, SessionKey>,
     pub(crate) sockets: SlotMap<SocketKey, Socket>,
     /// Looked up several times an event; the names are of apps that exist, not of clients' choosing.
     pub(crate) lines: FxHashMap<Arc<str>, Line>,
