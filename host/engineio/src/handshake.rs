@@ -16,11 +16,15 @@ pub(crate) fn open_packet(sid: &str, settings: &Settings, via: Transport) -> Byt
         ping_timeout: settings.ping_timeout.as_millis() as u64,
         max_payload: settings.max_payload_bytes,
     };
-    let mut packet = vec![b'0'];
+    let mut packet = Vec::with_capacity(PACKET_BYTES);
+    packet.push(b'0');
     let written = serde_json::to_writer(&mut packet, &handshake);
     assert!(written.is_ok(), "a struct of strings and numbers is always JSON");
     packet.into()
 }
+
+/// Enough for sids of 40 characters and numbers of ten digits.
+const PACKET_BYTES: usize = 192;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -53,6 +53,9 @@ pub(crate) fn is_value(text: &str) -> bool {
 
 /// `text` as a JSON string, quotes included.
 pub(crate) fn string(text: &str) -> String {
+    if is_plain(text) {
+        return ["\"", text, "\""].concat();
+    }
     let json = serde_json::to_string(text);
     json.unwrap_or_else(|_| unreachable!("a string is always JSON"))
 }
