@@ -55,15 +55,18 @@ pub struct SocketView {
     pub state_version: u32,
 }
 
+/// Names and values, shared by whoever looks at them: they are told to a handler as they were read.
+pub type Pairs = Arc<[(String, String)]>;
+
 /// What is known of a client when it joins a namespace.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Handshake {
     /// The `auth` payload, a JSON object's text.
     pub auth: Option<String>,
     /// Query of the connection's first request, in order, percent-decoded.
-    pub query: Vec<(String, String)>,
+    pub query: Pairs,
     /// Headers of the connection's first request, names in lower case. Values that are not UTF-8 are left out.
-    pub headers: Vec<(String, String)>,
+    pub headers: Pairs,
     /// The client's address without port.
     pub remote_address: String,
     /// Verified claims, a JSON object's text.

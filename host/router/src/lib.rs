@@ -9,8 +9,8 @@ mod stays;
 mod trace;
 
 pub use call::{
-    AckOutcome, AckToken, Call, CallKind, Collected, DisconnectReason, Effect, Failure, Handshake, Refusal,
-    SocketView, Target,
+    AckOutcome, AckToken, Call, CallKind, Collected, DisconnectReason, Effect, Failure, Handshake, Pairs,
+    Refusal, SocketView, Target,
 };
 pub use codec::DecodeError;
 pub use delivery::{Action, Delivery, Epoch, Position, ReplyTo, Room};

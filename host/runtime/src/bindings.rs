@@ -2,6 +2,7 @@
 //! exports and the arguments' owners differ from what the macro makes.
 use std::sync::Arc;
 
+use router::Pairs;
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 pub(crate) use self::generated::wakeline::app::types::{Error, Refusal};
@@ -44,13 +45,13 @@ pub(crate) struct SocketArg {
     pub(crate) namespace: Arc<str>,
 }
 
-/// `types.handshake`.
+/// `types.handshake`. Shares what the session read.
 #[derive(ComponentType, Lower)]
 #[component(record)]
 pub(crate) struct HandshakeArg {
     pub(crate) auth: Option<String>,
-    pub(crate) query: Vec<(String, String)>,
-    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) query: Pairs,
+    pub(crate) headers: Pairs,
     #[component(name = "remote-address")]
     pub(crate) remote_address: String,
     pub(crate) claims: Option<String>,

@@ -231,8 +231,8 @@ impl Guest {
     async fn connect(&mut self, socket: SocketArg, handshake: &Handshake) -> Handled {
         let argument = HandshakeArg {
             auth: handshake.auth.clone(),
-            query: handshake.query.clone(),
-            headers: handshake.headers.clone(),
+            query: Arc::clone(&handshake.query),
+            headers: Arc::clone(&handshake.headers),
             remote_address: handshake.remote_address.clone(),
             claims: handshake.claims.clone(),
         };

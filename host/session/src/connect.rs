@@ -287,7 +287,7 @@ fn begin_connect(
     verified: Option<&Verified>,
     cores: usize,
 ) -> Option<(SocketKey, Option<Call>)> {
-    let mut handshake = state.sessions.get(session)?.handshake.open();
+    let mut handshake = state.sessions.get_mut(session)?.handshake.tell();
     handshake.auth = auth;
     handshake.claims = verified.map(|verified| verified.claims.clone());
     let key = match state.socket_of(session, &namespace) {

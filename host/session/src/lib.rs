@@ -57,7 +57,7 @@ pub use place::Place;
 pub use port::WsPort;
 pub use rates::{Quota, Rates};
 pub use request::{OpenRequest, Opened, PollBody, Protocol};
-pub use router::Handshake;
+pub use router::{Handshake, Pairs};
 pub use shards::{Page, Shards, SocketInfo, Work};
 pub use state::AppStats;
 pub use token::TokenPlace;

@@ -35,6 +35,12 @@ impl Hub {
         })
     }
 
+    /// Whether [`Hub::admits`] would take one in, without counting it as refused if not.
+    pub fn is_open_to(&self, app: &AppEntry) -> bool {
+        let share = app.settings.sessions_max.div_ceil(self.0.shards.count());
+        self.with(|state, _| !state.draining && state.line(&app.name).sessions < share)
+    }
+
     /// Opens a session by a polling handshake.
     pub fn open_polling(&self, request: OpenRequest) -> Result<Opened, Refusal> {
         if request.protocol == Protocol::WebSocket {
@@ -101,7 +107,7 @@ impl Hub {
             sid: sid.clone(),
             app,
             trace: trace_of(&handshake).map(Box::new),
-            handshake: KeptHandshake::new(&handshake),
+            handshake: KeptHandshake::new(handshake),
             link,
             dialect,
             sockets: Vec::new(),

@@ -1,11 +1,14 @@
 use std::{
+    future::poll_fn,
     io::{self, ErrorKind},
+    net::{IpAddr, SocketAddr},
     pin::pin,
     rc::Rc,
     sync::Arc,
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::future::Either;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -23,8 +26,11 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     TransportConfig, Web,
     cluster::Outward,
+    direct,
+    front::Front,
     service::{Client, Side, handle},
     stream::Stream,
+    websocket::poll_read_some,
 };
 
 /// What a core's listener serves. Everything but the configuration is this core's own.
@@ -103,10 +109,10 @@ async fn admit(
     let (alive, mut over) = mpsc::channel(1);
     let mut shutdown = pin!(shutdown);
     loop {
-        let tcp = tokio::select! {
+        let (tcp, peer) = tokio::select! {
             biased;
             () = &mut shutdown => break,
-            tcp = accept(&listener) => tcp,
+            accepted = accept(&listener) => accepted,
         };
         let Ok(permit) = Arc::clone(&door.permits).try_acquire_owned() else {
             turn_away(&tcp);
@@ -116,7 +122,13 @@ async fn admit(
             _permit: permit,
             _alive: alive.clone(),
         });
-        spawn_local(connection(tcp, lease, Rc::clone(&site), Rc::clone(&door)));
+        spawn_local(connection(
+            tcp,
+            peer.ip(),
+            lease,
+            Rc::clone(&site),
+            Rc::clone(&door),
+        ));
     }
     drop(listener);
     drop(drain);
@@ -126,10 +138,10 @@ async fn admit(
 }
 
 /// Never fails: what can go wrong is the next client's, or passes when descriptors are given back.
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((tcp, _)) => return tcp,
+            Ok(accepted) => return accepted,
             Err(e) if is_the_peers(&e) => tracing::debug!(error = %e, "a client left before it was accepted"),
             Err(e) => {
                 tracing::error!(error = %e, "cannot accept connections; trying again in {ACCEPT_PAUSE:?}");
@@ -154,22 +166,15 @@ fn turn_away(tcp: &TcpStream) {
     }
 }
 
-async fn connection(tcp: TcpStream, lease: Arc<Lease>, site: Rc<Site>, door: Rc<Door>) {
-    let Ok(peer) = tcp.peer_addr() else { return };
+async fn connection(tcp: TcpStream, peer: IpAddr, lease: Arc<Lease>, site: Rc<Site>, door: Rc<Door>) {
     // Small frames and answers are whole: waiting for more of them gains nothing.
     if let Err(e) = tcp.set_nodelay(true) {
         tracing::debug!(error = %e, "no TCP_NODELAY");
     }
     let tls = door.tls.clone();
-    let client = Client::new(
-        Rc::clone(&site),
-        door.side.clone(),
-        peer.ip(),
-        tls.is_some(),
-        lease,
-    );
+    let client = Client::new(Rc::clone(&site), door.side.clone(), peer, tls.is_some(), lease);
     let client = Rc::new(client);
-    let stream = match tls {
+    let mut stream = match tls {
         None => Stream::Plain(tcp),
         Some(config) => {
             let accepting = TlsAcceptor::from(config).accept(tcp);
@@ -180,12 +185,33 @@ async fn connection(tcp: TcpStream, lease: Arc<Lease>, site: Rc<Site>, door: Rc<
             }
         }
     };
-    speak(stream, client, &door.builder, door.draining.clone()).await;
+    let patience = site.config.keep_alive_timeout;
+    let Some(early) = first_bytes(&mut stream, patience, door.draining.clone()).await else {
+        return tracing::debug!("connection ended before it said anything");
+    };
+    if let Err(front) = direct::open(&client, stream, early) {
+        // Boxed: a connection that becomes a WebSocket at once need not make room for it.
+        Box::pin(speak(front, client, &door.builder, door.draining.clone())).await;
+    }
+}
+
+/// What a connection begins with. `None`: nothing came, for too long, to the end, or until the listener closed.
+async fn first_bytes(
+    stream: &mut Stream,
+    patience: Duration,
+    draining: watch::Receiver<()>,
+) -> Option<Bytes> {
+    tokio::select! {
+        biased;
+        read = poll_fn(|cx| poll_read_some(stream, cx)) => read.ok().filter(|bytes| !bytes.is_empty()),
+        () = drained(draining) => None,
+        () = sleep(patience) => None,
+    }
 }
 
 /// Speaks HTTP until the connection ends, is upgraded, or has been idle for too long.
 async fn speak(
-    stream: Stream,
+    front: Front,
     client: Rc<Client>,
     builder: &Builder<LocalExec>,
     draining: watch::Receiver<()>,
@@ -195,7 +221,7 @@ async fn speak(
         let client = Rc::clone(&client);
         hyper::service::service_fn(move |request| handle(Rc::clone(&client), request))
     };
-    let mut http = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let mut http = pin!(builder.serve_connection_with_upgrades(TokioIo::new(front), service));
     let mut idle = pin!(sleep(keep_alive));
     let mut draining = pin!(drained(draining));
     let mut ending = false;

@@ -18,7 +18,12 @@ use crate::{
 };
 
 /// A GET without a session: its handshake.
-pub(crate) fn open(visit: &Visit, request: &Request<Incoming>, query: Query, protocol: Protocol) -> Answer {
+pub(crate) fn open(
+    visit: &Visit,
+    request: &Request<Incoming>,
+    query: Query<'_>,
+    protocol: Protocol,
+) -> Answer {
     let handshake = handshake(query, request.headers(), &visit.at);
     let asked = OpenRequest {
         app: visit.app.clone(),

@@ -1,14 +1,16 @@
 //! What an Engine.IO request asks for, checked in the reference server's order: transport, origin, session or
 //! method, protocol version.
+use std::borrow::Cow;
+
 use engineio::Settings;
 use http::{HeaderMap, Method};
-use session::{Handshake, Refusal};
+use session::{Handshake, Pairs, Refusal};
 
 use crate::forwarded::Provenance;
 
-/// A request's query, percent-decoded, in order.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Query(pub(crate) Vec<(String, String)>);
+/// A request's query, decoded where it is looked at: most requests are polls, of which two values are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Query<'a>(&'a str);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
@@ -25,32 +27,44 @@ pub(crate) enum Intent {
     Session(String),
 }
 
-impl Query {
-    /// Never fails: what is no valid escape stands for itself, what is no UTF-8 becomes U+FFFD. The first
-    /// [`PAIRS_MAX`] pairs count.
-    pub(crate) fn parse(raw: &str) -> Self {
-        let pairs = raw.split('&').filter(|pair| !pair.is_empty()).take(PAIRS_MAX);
-        Self(
-            pairs
-                .map(|pair| {
-                    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                    (decode(name), decode(value))
-                })
-                .collect(),
-        )
+impl<'a> Query<'a> {
+    /// `raw`: what follows the question mark.
+    pub(crate) fn new(raw: &'a str) -> Self {
+        Self(raw)
+    }
+
+    /// Percent-decoded, in order. Never fails: what is no valid escape stands for itself, what is no UTF-8 becomes U+FFFD.
+    pub(crate) fn decoded(self) -> Pairs {
+        self.pairs()
+            .map(|(name, value)| (decode(name).into_owned(), decode(value).into_owned()))
+            .collect()
+    }
+
+    /// The first [`PAIRS_MAX`] pairs, as they came.
+    fn pairs(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let mut rest = Some(self.0);
+        let pairs = std::iter::from_fn(move || {
+            let (pair, after) = cut(rest?, b'&');
+            rest = after;
+            Some(pair)
+        });
+        let pairs = pairs.filter(|pair| !pair.is_empty()).take(PAIRS_MAX);
+        pairs.map(|pair| {
+            let (name, value) = cut(pair, b'=');
+            (name, value.unwrap_or_default())
+        })
     }
 
     /// The first value of this name.
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+    fn get(self, name: &str) -> Option<Cow<'a, str>> {
+        let mut pairs = self.pairs();
+        let (_, value) = pairs.find(|(n, _)| *n == name || *decode(n) == *name)?;
+        Some(decode(value))
     }
 
     /// The first check.
-    pub(crate) fn transport(&self, settings: &Settings) -> Result<Asked, Refusal> {
-        match self.get("transport") {
+    pub(crate) fn transport(self, settings: &Settings) -> Result<Asked, Refusal> {
+        match self.get("transport").as_deref() {
             Some("polling") if settings.polling => Ok(Asked::Polling),
             Some("websocket") if settings.websocket => Ok(Asked::WebSocket),
             _ => Err(Refusal::TransportUnknown),
@@ -59,10 +73,10 @@ impl Query {
 
     /// The checks after the origin's, as far as no session is needed for them. `upgrade`: whether the request wants
     /// to become a WebSocket. A session's id is not checked here.
-    pub(crate) fn intent(&self, asked: Asked, method: &Method, upgrade: bool) -> Result<Intent, Refusal> {
+    pub(crate) fn intent(self, asked: Asked, method: &Method, upgrade: bool) -> Result<Intent, Refusal> {
         // Node takes `?sid=` for no sid.
         if let Some(sid) = self.get("sid").filter(|sid| !sid.is_empty()) {
-            return Ok(Intent::Session(sid.to_owned()));
+            return Ok(Intent::Session(sid.into_owned()));
         }
         if method != Method::GET {
             return Err(Refusal::BadHandshakeMethod);
@@ -70,7 +84,7 @@ impl Query {
         if (asked == Asked::WebSocket) != upgrade {
             return Err(Refusal::BadRequest);
         }
-        if self.get("EIO") != Some("4") {
+        if self.get("EIO").as_deref() != Some("4") {
             return Err(Refusal::UnsupportedVersion);
         }
         Ok(Intent::Open)
@@ -78,7 +92,7 @@ impl Query {
 }
 
 /// What an app is told of a connection.
-pub(crate) fn handshake(query: Query, headers: &HeaderMap, at: &Provenance) -> Handshake {
+pub(crate) fn handshake(query: Query<'_>, headers: &HeaderMap, at: &Provenance) -> Handshake {
     let mut bytes = 0;
     let mut lines = Vec::with_capacity(headers.len());
     for (name, value) in headers {
@@ -92,20 +106,33 @@ pub(crate) fn handshake(query: Query, headers: &HeaderMap, at: &Provenance) -> H
         lines.push((name.as_str().to_owned(), value.to_owned()));
     }
     Handshake {
-        query: query.0,
-        headers: lines,
+        query: query.decoded(),
+        headers: lines.into(),
         remote_address: at.address.to_string(),
         ..Handshake::default()
     }
 }
 
 /// As browsers' forms and Node's `querystring`: `+` is a space.
-fn decode(text: &str) -> String {
+fn decode(text: &str) -> Cow<'_, str> {
     if !text.bytes().any(|b| b == b'%' || b == b'+') {
-        return text.to_owned();
+        return text.into();
     }
     let bytes = percent_decode(&text.replace('+', " "));
-    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+    let decoded = String::from_utf8(bytes);
+    decoded.map_or_else(
+        |e| String::from_utf8_lossy(e.as_bytes()).into_owned().into(),
+        Cow::from,
+    )
+}
+
+/// What stands before the first `byte`, which is ASCII, and what after it. By hand: these texts are short, and searchers made
+/// for long ones take longer to set up than to run.
+fn cut(text: &str, byte: u8) -> (&str, Option<&str>) {
+    match text.bytes().position(|b| b == byte) {
+        None => (text, None),
+        Some(place) => (text.get(..place).unwrap_or_default(), text.get(place + 1..)),
+    }
 }
 
 /// Bytes that are no valid escape stand for themselves.

@@ -20,7 +20,7 @@ pub(crate) fn locate<'a>(
     host: Option<&'a str>,
     path: &'a str,
     default_app: Option<&'a str>,
-    is_app: impl Fn(&str) -> bool,
+    mut is_app: impl FnMut(&str) -> bool,
 ) -> Option<(&'a str, &'a str)> {
     if let Some(label) = host.and_then(first_label)
         && is_app(label)

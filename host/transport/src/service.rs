@@ -1,9 +1,9 @@
 use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc};
 
 use futures_util::future::LocalBoxFuture;
-use http::{HeaderValue, Method, Request, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, StatusCode, Version, header, uri::PathAndQuery};
 use hyper::body::Incoming;
-use session::{AppEntry, Place, Protocol, Refusal};
+use session::{AppEntry, Handshake, Place, Protocol, Refusal};
 use tokio::time::Instant;
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     forwarded::Provenance,
     origin::Verdict,
     polling,
-    request::{Asked, Intent, Query},
+    request::{Asked, Intent, Query, handshake},
     respond::{Answer, answer, error, refuse, refuse_upgrade, without_body},
     route::{Endpoint, endpoint, locate},
     upgrade,
@@ -80,19 +80,20 @@ async fn respond(client: Rc<Client>, mut request: Request<Incoming>) -> Answer {
         return Box::pin(cluster::answer(&client, sent, request)).await;
     }
     let site = Rc::clone(&client.site);
-    let path = request.uri().path().to_owned();
-    let host = at.host.clone();
-    let is_app = |name: &str| site.apps.find(name).is_some();
-    let place = locate(host.as_deref(), &path, site.config.default_app.as_deref(), is_app);
-    let Some((name, within)) = place else {
-        return nobody(&path);
+    let target = request.uri().path_and_query().cloned();
+    let path = target.as_ref().map_or("", PathAndQuery::path);
+    let Some(found) = locate_app(&site, at.host.as_deref(), path) else {
+        return nobody(path);
     };
-    let (Some(app), Some(web)) = (site.apps.find(name), site.web.web(name)) else {
-        return nobody(&path);
-    };
+    let Found {
+        name,
+        within,
+        app,
+        web,
+    } = found;
     // Nodes that are configured differently must not mix up their apps.
     if sent.as_ref().is_some_and(|sent| sent.app != name) {
-        return nobody(&path);
+        return nobody(path);
     }
     if within.is_empty() {
         return to_slash(name, request.uri().query());
@@ -106,6 +107,7 @@ async fn respond(client: Rc<Client>, mut request: Request<Incoming>) -> Answer {
         Endpoint::EngineIo => Protocol::EngineIo,
         Endpoint::WebSocket => Protocol::WebSocket,
     };
+    drop(target);
     let verdict = web.origins.judge(headers, &at);
     let cors = Cors::new(&web, &verdict);
     if let Some(preflight) = cors.preflight(method, headers, &verdict) {
@@ -133,7 +135,7 @@ async fn respond(client: Rc<Client>, mut request: Request<Incoming>) -> Answer {
 }
 
 /// Whom a request is from, and what another node says of it if it came by one.
-fn arrival(client: &Client, request: &mut Request<Incoming>) -> Result<(Provenance, Option<Sent>), Unsealed> {
+fn arrival<B>(client: &Client, request: &mut Request<B>) -> Result<(Provenance, Option<Sent>), Unsealed> {
     match &client.side {
         Side::Public(_) => {
             drop_ours(request.headers_mut());
@@ -151,10 +153,93 @@ fn arrival(client: &Client, request: &mut Request<Incoming>) -> Result<(Provenan
     }
 }
 
+/// A request to open a WebSocket here that nothing speaks against.
+pub(crate) struct Wish {
+    pub(crate) visit: Visit,
+    pub(crate) protocol: Protocol,
+    pub(crate) handshake: Handshake,
+    pub(crate) cors: Cors,
+}
+
+/// `None` for every other request: [`handle`] has an answer to it, whatever it is.
+pub(crate) fn wish(client: &Rc<Client>, request: &mut Request<()>) -> Option<Wish> {
+    if !matches!(client.side, Side::Public(_)) || !hyper_tungstenite::is_upgrade_request(request) {
+        return None;
+    }
+    let (at, _) = arrival(client, request).ok()?;
+    let site = &client.site;
+    let found = locate_app(site, at.host.as_deref(), request.uri().path())?;
+    let Found { app, web, within, .. } = found;
+    let query = Query::new(request.uri().query().unwrap_or_default());
+    let protocol = match endpoint(&web, within) {
+        Endpoint::SocketIo => Protocol::SocketIo,
+        Endpoint::EngineIo => Protocol::EngineIo,
+        Endpoint::WebSocket => Protocol::WebSocket,
+        Endpoint::Client(_) | Endpoint::Asset => return None,
+    };
+    let verdict = web.origins.judge(request.headers(), &at);
+    judged(&verdict).ok()?;
+    if protocol != Protocol::WebSocket {
+        let asked = query.transport(&app.settings.engine).ok()?;
+        let intent = query.intent(asked, request.method(), true).ok()?;
+        if (asked, intent) != (Asked::WebSocket, Intent::Open) {
+            return None;
+        }
+    }
+    if !site.hub.is_open_to(&app) {
+        return None;
+    }
+    let cors = Cors::new(&web, &verdict);
+    let handshake = handshake(query, request.headers(), &at);
+    let visit = Visit {
+        client: Rc::clone(client),
+        app,
+        web,
+        at,
+        is_oversized: false,
+    };
+    Some(Wish {
+        visit,
+        protocol,
+        handshake,
+        cors,
+    })
+}
+
+/// The app that a request is for, and the path within it.
+struct Found<'a> {
+    name: &'a str,
+    within: &'a str,
+    app: Rc<AppEntry>,
+    web: Rc<WebSettings>,
+}
+
+fn locate_app<'a>(site: &'a Site, host: Option<&'a str>, path: &'a str) -> Option<Found<'a>> {
+    // What was asked for last is what was found, if anything was: it is not looked for twice.
+    let mut last = None;
+    let is_app = |name: &str| {
+        last = site.apps.find(name);
+        last.is_some()
+    };
+    let (name, within) = locate(host, path, site.config.default_app.as_deref(), is_app)?;
+    let app = match last {
+        Some(app) => app,
+        None => site.apps.find(name)?,
+    };
+    let web = site.web.web(name)?;
+    Some(Found {
+        name,
+        within,
+        app,
+        web,
+    })
+}
+
 async fn engine(visit: Visit, request: Request<Incoming>, protocol: Protocol, verdict: &Verdict) -> Reply {
     let upgrade = hyper_tungstenite::is_upgrade_request(&request);
     let refuse = if upgrade { refuse_upgrade } else { refuse };
-    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let target = request.uri().path_and_query().cloned();
+    let query = Query::new(target.as_ref().and_then(PathAndQuery::query).unwrap_or_default());
     let checked = query.transport(&visit.app.settings.engine).and_then(|asked| {
         judged(verdict)?;
         Ok((asked, query.intent(asked, request.method(), upgrade)?))
@@ -227,7 +312,8 @@ async fn raw_websocket(visit: Visit, request: Request<Incoming>, verdict: &Verdi
     if let Some((outward, there)) = elsewhere(&visit, &Intent::Open).await {
         return send(visit, request, Asked::WebSocket, true, outward, there).await;
     }
-    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let target = request.uri().path_and_query().cloned();
+    let query = Query::new(target.as_ref().and_then(PathAndQuery::query).unwrap_or_default());
     Reply::Own(upgrade::open(visit, request, query, Protocol::WebSocket))
 }
 

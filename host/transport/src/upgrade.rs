@@ -12,6 +12,7 @@ use session::{OpenRequest, Protocol, Refusal};
 use tokio::task::spawn_local;
 
 use crate::{
+    front::Front,
     request::{Asked, Query, handshake},
     respond::{Answer, answer, refuse_upgrade},
     service::Visit,
@@ -20,7 +21,12 @@ use crate::{
 };
 
 /// A WebSocket that opens a session, on this core.
-pub(crate) fn open(visit: Visit, mut request: Request<Incoming>, query: Query, protocol: Protocol) -> Answer {
+pub(crate) fn open(
+    visit: Visit,
+    mut request: Request<Incoming>,
+    query: Query<'_>,
+    protocol: Protocol,
+) -> Answer {
     let hub = visit.client.site.hub.clone();
     if let Err(refusal) = hub.admits(&visit.app) {
         return refuse_upgrade(refusal);
@@ -107,7 +113,7 @@ pub(crate) async fn attach(
 }
 
 /// The 101, or why the request cannot have it.
-fn switching(request: &Request<Incoming>) -> Result<Answer, Box<Answer>> {
+pub(crate) fn switching<B>(request: &Request<B>) -> Result<Answer, Box<Answer>> {
     let headers = request.headers();
     let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| is_key(key));
     let key = key.filter(|_| request.method() == Method::GET && request.version() == Version::HTTP_11);
@@ -164,11 +170,11 @@ pub(crate) async fn upgraded(upgrade: OnUpgrade) -> Option<(Stream, Bytes)> {
             return None;
         }
     };
-    match downcast::<TokioIo<Stream>>(upgraded) {
-        Ok(parts) => Some((parts.io.into_inner(), parts.read_buf)),
-        Err(_) => unreachable!("every connection is served over a `Stream`"),
+    match downcast::<TokioIo<Front>>(upgraded) {
+        Ok(parts) => Some(parts.io.into_inner().into_parts(parts.read_buf)),
+        Err(_) => unreachable!("every connection is served over a `Front`"),
     }
 }
 
-const TRY_AGAIN_LATER: Option<u16> = Some(1013);
+pub(crate) const TRY_AGAIN_LATER: Option<u16> = Some(1013);
 const PROTOCOL_BYTES_MAX: usize = 128;

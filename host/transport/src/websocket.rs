@@ -24,6 +24,7 @@ use hyper_tungstenite::tungstenite::{
 use session::{Outgoing, WsPort};
 use tokio::time::{Sleep, sleep, timeout};
 
+pub(crate) use self::wire::poll_read_some;
 use self::wire::{Lane, OUT_BYTES_HIGH, Pipe};
 use crate::{accept::Lease, service::Visit, stream::Stream};
 
@@ -78,6 +79,11 @@ impl Socket {
             limits,
             _lease: lease,
         }
+    }
+
+    /// Writes these bytes before any frame, and with the first ones: an answer that is not sent yet.
+    pub(crate) fn say_first(&mut self, bytes: &[u8]) {
+        self.lane.queue_bytes(bytes);
     }
 
     /// Carries frames between the peer and its session until one of them ends.

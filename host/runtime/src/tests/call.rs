@@ -79,8 +79,8 @@ async fn every_effect_in_order() {
 async fn a_client_joins_or_is_refused() {
     let app = App::hostile(Limits::default()).await;
     let mut handshake = Handshake {
-        query: vec![("a".into(), "b".into())],
-        headers: vec![("cookie".into(), "c".into())],
+        query: [("a".into(), "b".into())].into(),
+        headers: [("cookie".into(), "c".into())].into(),
         remote_address: "10.0.0.1".into(),
         claims: Some("{}".into()),
         ..Handshake::default()

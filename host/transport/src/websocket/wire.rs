@@ -46,6 +46,15 @@ struct Scratch {
     write: Vec<u8>,
 }
 
+/// Reads once, whatever there is; nothing at the end.
+pub(crate) fn poll_read_some(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let mut read = ReadBuf::new(&mut scratch.read);
+        ready!(Pin::new(stream).poll_read(cx, &mut read))?;
+        Poll::Ready(Ok(Bytes::copy_from_slice(read.filled())))
+    })
+}
+
 impl Lane {
     pub(super) fn new(stream: Stream) -> Self {
         Self(RefCell::new(Wire {
@@ -61,6 +70,10 @@ impl Lane {
 
     pub(super) fn queue(&self, frame: Frame) {
         put(frame, &mut self.0.borrow_mut().out);
+    }
+
+    pub(super) fn queue_bytes(&self, bytes: &[u8]) {
+        self.0.borrow_mut().out.extend_from_slice(bytes);
     }
 
     /// Writes all there is; answers, too, whether the peer took anything.

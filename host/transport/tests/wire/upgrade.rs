@@ -94,6 +94,43 @@ fn the_handshake_is_answered() {
     });
 }
 
+/// A request that comes whole and one that comes in pieces are read by different code.
+#[test]
+fn a_request_in_pieces_is_answered_like_a_whole_one() {
+    run(async {
+        let node = Node::start(|_| {}).await;
+        let headers = [
+            ("Connection", "keep-alive, Upgrade"),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("Sec-WebSocket-Protocol", "a.b"),
+        ];
+        let target = "/socket.io/?EIO=4&transport=websocket";
+        let mut words = crate::peer::request("GET", target, &headers, "").into_bytes();
+        // Clients that do not wait for the 101 are heard all the same.
+        words.extend(crate::peer::frame(0x81, b"40"));
+        let head_bytes = words.len() - 8;
+        for first in [1, 20, head_bytes - 1, head_bytes, words.len() - 1, words.len()] {
+            let mut peer = node.peer().await;
+            let (before, after) = words.split_at(first);
+            peer.send(before).await;
+            // The answer to another client: what came before it has been looked at.
+            node.open().await;
+            peer.send(after).await;
+            let reply = peer.reply(false).await;
+            assert_eq!(
+                reply.line(),
+                "101 connection=Upgrade sec-websocket-accept=s3pPLMBiTxaQ9kYGzzhZRbK+xOo= \
+                 sec-websocket-protocol=a.b upgrade=websocket",
+                "{first}"
+            );
+            assert!(peer.text().await.starts_with("0{\"sid\":"));
+            assert!(peer.text().await.starts_with("40{\"sid\":"));
+        }
+    });
+}
+
 #[test]
 fn a_session_moves_to_a_websocket() {
     run(async {

@@ -323,7 +323,7 @@ fn raw_clients_are_closed_with_a_code_that_says_why() {
             let open = |token: &str| {
                 let request = OpenRequest {
                     handshake: Handshake {
-                        query: vec![("token".to_owned(), token.to_owned())],
+                        query: [("token".to_owned(), token.to_owned())].into(),
                         ..Handshake::default()
                     },
                     ..rig.request(protocol)

@@ -111,6 +111,8 @@ const HOUSE: &[Room] = &[
             "hmac",
             "http",
             "http-body-util",
+            // The parser that hyper has: for WebSockets that a connection's first request opens.
+            "httparse",
             "hyper",
             "hyper-tungstenite",
             "hyper-util",
