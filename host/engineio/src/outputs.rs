@@ -7,14 +7,19 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub struct Outputs<T> {
     first: Option<T>,
-    rest: VecDeque<T>,
+    /// Boxed, since it is mostly not there: three of these are held for every session.
+    #[expect(
+        clippy::box_collection,
+        reason = "a list that is not there is to take one word"
+    )]
+    rest: Option<Box<VecDeque<T>>>,
 }
 
 impl<T> Outputs<T> {
     pub const fn new() -> Self {
         Self {
             first: None,
-            rest: VecDeque::new(),
+            rest: None,
         }
     }
 
@@ -22,7 +27,7 @@ impl<T> Outputs<T> {
         if self.is_empty() {
             self.first = Some(output);
         } else {
-            self.rest.push_back(output);
+            self.rest.get_or_insert_default().push_back(output);
         }
     }
 
@@ -30,19 +35,20 @@ impl<T> Outputs<T> {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
-        let next = self.rest.pop_front();
-        if self.rest.is_empty() && self.rest.capacity() > 0 {
-            self.rest = VecDeque::new();
+        let rest = self.rest.as_mut()?;
+        let next = rest.pop_front();
+        if rest.is_empty() {
+            self.rest = None;
         }
         next
     }
 
     pub fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.len()
+        usize::from(self.first.is_some()) + self.rest.as_ref().map_or(0, |rest| rest.len())
     }
 
     pub fn is_empty(&self) -> bool {
-        self.first.is_none() && self.rest.is_empty()
+        self.first.is_none() && self.rest.is_none()
     }
 }
 

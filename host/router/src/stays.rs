@@ -29,6 +29,10 @@ impl Stays {
         if self.contains(room) {
             return false;
         }
+        if self.stays.capacity() == 0 {
+            // Most sockets join one room, or none.
+            self.stays.reserve_exact(1);
+        }
         self.stays.push(Stay {
             room: room.clone(),
             from: offset,

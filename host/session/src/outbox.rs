@@ -53,6 +53,10 @@ struct Inner {
     dirty: Rc<Dirty>,
 }
 
+/// What a WebSocket's outbox takes, apart from its two counts.
+#[cfg(test)]
+pub(crate) const BYTES: usize = size_of::<RefCell<Inner>>();
+
 /// Who sees to what is pushed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Writer {

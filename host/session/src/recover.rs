@@ -299,7 +299,7 @@ impl Hub {
         self.with(|state, now| {
             let key = install(state, app, id, claimed, Phase::Replaying { session }, now);
             if let Some(session) = state.sessions.get_mut(session) {
-                session.sockets.push(key);
+                session.add_socket(key);
             }
             key
         })

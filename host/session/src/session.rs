@@ -68,6 +68,14 @@ pub(crate) enum Dialect {
 }
 
 impl Session {
+    pub(crate) fn add_socket(&mut self, key: SocketKey) {
+        if self.sockets.capacity() == 0 {
+            // Most sessions join one namespace.
+            self.sockets.reserve_exact(1);
+        }
+        self.sockets.push(key);
+    }
+
     /// Sends packets in order, by whatever transport there is. Drain with `State::flush`.
     pub(crate) fn send(&mut self, packets: &[Packet], now: Instant) {
         match &mut self.link {
@@ -246,3 +254,6 @@ pub(crate) fn size(packet: &Packet) -> usize {
         Packet::Text(bytes) | Packet::Binary(bytes) => bytes.len(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,9 +12,22 @@ use crate::{Change, Condition, Error, Value, limits};
 /// caches its blocks, and so a read of a live session's record costs a microsecond or two.
 pub(super) struct Buckets {
     store: Arc<Store>,
-    /// Buckets that were written since the start: their last revision, locked by whoever writes.
-    revisions: Mutex<HashMap<Arc<str>, Arc<Mutex<u64>>>>,
+    /// Buckets that were written since the start, each locked by whoever writes.
+    revisions: Mutex<HashMap<Arc<str>, Arc<Mutex<Revisions>>>>,
 }
+
+/// Of one bucket.
+#[derive(Clone, Copy)]
+struct Revisions {
+    /// The last that was given out.
+    last: u64,
+    /// What the store has: those up to here are not given out again after a restart. Taken by so many at once, since a
+    /// record of every single one would cost as much as the writes themselves.
+    reserved: u64,
+}
+
+/// Lost at a restart, at most.
+const REVISIONS_RESERVED: u64 = 256;
 
 impl Buckets {
     pub(super) fn new(store: Arc<Store>) -> Self {
@@ -34,8 +47,8 @@ impl Buckets {
     pub(super) fn write(&self, bucket: &str, changes: Vec<Change>) -> Result<Vec<u64>, Error> {
         limits::check_name("bucket", bucket)?;
         limits::check_changes(&changes)?;
-        let revision = self.revision(bucket)?;
-        let mut revision = revision.lock();
+        let revisions = self.revisions(bucket)?;
+        let mut revisions = revisions.lock();
         if changes.is_empty() {
             return Ok(Vec::new());
         }
@@ -53,20 +66,27 @@ impl Buckets {
                 });
             }
         }
-        let (next, count) = (*revision + 1, changes.len());
+        let (next, count) = (revisions.last + 1, changes.len());
         let mut ops: Vec<Op> = changes
             .into_iter()
             .map(|change| op(bucket, change, next))
             .collect();
-        let (space, key) = (Space::Buckets, bucket.as_bytes().to_vec());
-        ops.push(Op {
-            space,
-            key,
-            value: Some(next.to_be_bytes().to_vec()),
-        });
+        let reserved = if next > revisions.reserved {
+            let reserved = next + (REVISIONS_RESERVED - 1);
+            ops.push(Op {
+                space: Space::Buckets,
+                key: bucket.as_bytes().to_vec(),
+                value: Some(reserved.to_be_bytes().to_vec()),
+            });
+            reserved
+        } else {
+            revisions.reserved
+        };
         // Even a write that fails may be found after a restart: its revision is not given out twice.
-        *revision = next;
+        revisions.last = next;
         self.store.commit(ops, Safe::AsConfigured)?;
+        // Only now: what was not written is written with the next.
+        revisions.reserved = reserved;
         Ok(vec![next; count])
     }
 
@@ -107,18 +127,18 @@ impl Buckets {
         Ok(keys)
     }
 
-    fn revision(&self, bucket: &str) -> Result<Arc<Mutex<u64>>, Error> {
+    fn revisions(&self, bucket: &str) -> Result<Arc<Mutex<Revisions>>, Error> {
         let mut revisions = self.revisions.lock();
-        if let Some(revision) = revisions.get(bucket) {
-            return Ok(Arc::clone(revision));
+        if let Some(found) = revisions.get(bucket) {
+            return Ok(Arc::clone(found));
         }
         let stored = self.store.get(Space::Buckets, bucket.as_bytes())?;
         let last = stored.map_or(Ok(0), |mut stored| stored.try_get_u64());
         let last =
             last.map_err(|_| Error::Unavailable(format!("bucket {bucket:?} has a damaged revision")))?;
-        let revision = Arc::new(Mutex::new(last));
-        revisions.insert(Arc::from(bucket), Arc::clone(&revision));
-        Ok(revision)
+        let found = Arc::new(Mutex::new(Revisions { last, reserved: last }));
+        revisions.insert(Arc::from(bucket), Arc::clone(&found));
+        Ok(found)
     }
 }
 

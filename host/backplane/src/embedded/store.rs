@@ -22,7 +22,7 @@ pub(super) enum Space {
     Entries,
     /// Bucket, key → revision and value.
     Values,
-    /// Bucket → the last revision given out.
+    /// Bucket → up to where its revisions may have been given out.
     Buckets,
 }
 

@@ -58,14 +58,14 @@ impl Cost {
             Self::EchoAllocations => (20.8, 0.7),
             Self::PolledInstructions => (92_500.0, 4_600.0),
             Self::PolledAllocations => (59.7, 1.5),
-            Self::JoinInstructions => (171_000.0, 8_500.0),
-            Self::JoinAllocations => (150.7, 1.5),
+            Self::JoinInstructions => (165_000.0, 8_500.0),
+            Self::JoinAllocations => (147.5, 1.5),
             Self::DeliveryInstructions => (1_445.0, 70.0),
             Self::DeliveryAllocations => (0.0, 0.2),
             Self::MessageInstructions => (87_200.0, 4_300.0),
             Self::MessageAllocations => (45.0, 1.0),
-            Self::IdleWebSocket => (4_070.0, 300.0),
-            Self::IdlePolling => (2_470.0, 400.0),
+            Self::IdleWebSocket => (3_600.0, 300.0),
+            Self::IdlePolling => (2_050.0, 350.0),
         };
         Ratchet { most, slack }
     }
