@@ -1,6 +1,6 @@
 //! What each thing may cost: the table, and the judge. A figure that has become lower takes its ratchet along.
 //!
-//! Slack is what ten runs differed by at most, on a machine with load averages of 7 to 16 (instructions 3 to 6 %, allocations
+//! Slack is a little more than ten runs differed by, on a machine with load averages of 7 to 16 (instructions 3 to 6 %, allocations
 //! of an echo 0.6: things done by the clock fall into a slow echo more often; resident bytes 7 to 18 %: the allocator keeps
 //! what it had), so that a run that fails has a cause. One allocation more in an echo, or one more in every fifth delivery,
 //! is above it. Another processor may choose other routines of the C library: some 2 % of instructions.
@@ -54,18 +54,18 @@ enum Verdict {
 impl Cost {
     fn ratchet(self) -> Ratchet {
         let (most, slack) = match self {
-            Self::EchoInstructions => (41_500.0, 2_100.0),
-            Self::EchoAllocations => (20.8, 0.7),
-            Self::PolledInstructions => (92_500.0, 4_600.0),
-            Self::PolledAllocations => (59.7, 1.5),
-            Self::JoinInstructions => (165_000.0, 8_500.0),
-            Self::JoinAllocations => (147.5, 1.5),
-            Self::DeliveryInstructions => (1_445.0, 70.0),
+            Self::EchoInstructions => (37_400.0, 2_600.0),
+            Self::EchoAllocations => (20.0, 0.9),
+            Self::PolledInstructions => (80_000.0, 5_600.0),
+            Self::PolledAllocations => (40.0, 1.5),
+            Self::JoinInstructions => (118_500.0, 8_300.0),
+            Self::JoinAllocations => (90.2, 2.5),
+            Self::DeliveryInstructions => (1_310.0, 100.0),
             Self::DeliveryAllocations => (0.0, 0.2),
-            Self::MessageInstructions => (87_200.0, 4_300.0),
-            Self::MessageAllocations => (45.0, 1.0),
-            Self::IdleWebSocket => (3_600.0, 300.0),
-            Self::IdlePolling => (2_050.0, 350.0),
+            Self::MessageInstructions => (80_000.0, 5_600.0),
+            Self::MessageAllocations => (43.0, 1.3),
+            Self::IdleWebSocket => (3_630.0, 450.0),
+            Self::IdlePolling => (2_000.0, 450.0),
         };
         Ratchet { most, slack }
     }
