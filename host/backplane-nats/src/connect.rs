@@ -81,6 +81,16 @@ async fn establish(config: NatsConfig) -> Result<(Inner, ServerInfo), ConnectErr
     let jetstream = context(&control);
     check_jetstream(&jetstream, &config, &info.server_name).await?;
     let streams = Streams::make(&jetstream, &config).await?;
+    if let Some(cluster) = &info.cluster
+        && config.replicas == 0
+        && streams.replicas() == 1
+    {
+        // Servers that still looked for each other when the streams were made count as one.
+        tracing::warn!(
+            cluster,
+            "one copy of everything, though NATS is a cluster: run all nodes with --nats-replicas 3 if it has three servers"
+        );
+    }
     let server = ServerInfo {
         advice: ServerInfo::advice(&info.version),
         name: info.server_name,

@@ -62,7 +62,7 @@ impl Cost {
             Self::JoinAllocations => (90.2, 2.5),
             Self::DeliveryInstructions => (1_310.0, 100.0),
             Self::DeliveryAllocations => (0.0, 0.2),
-            Self::MessageInstructions => (80_000.0, 5_600.0),
+            Self::MessageInstructions => (79_800.0, 5_600.0),
             Self::MessageAllocations => (43.0, 1.3),
             Self::IdleWebSocket => (3_630.0, 450.0),
             Self::IdlePolling => (2_000.0, 450.0),
