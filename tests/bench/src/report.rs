@@ -78,7 +78,7 @@ pub(crate) fn write(readings: &Readings, name: &str, place: &Place) -> anyhow::R
 
 /// Fills the marked block of the README, and the pictures beside the page on how they are made.
 pub(crate) fn fill_readme(readings: &Readings, place: &Place) -> anyhow::Result<()> {
-    let folder = install::root().join("host/performance");
+    let folder = install::root().join("tests/bench/plots");
     fs::create_dir_all(&folder)?;
     let drawn = pictures(readings, &folder)?;
     ensure!(drawn.len() == 2, "a picture has nothing to show");
@@ -198,8 +198,8 @@ fn markdown(readings: &Readings, rows: &[Row], place: &Place) -> String {
         );
     }
     text.push_str(
-        "\n![Processor time of a message, by server](host/performance/cpu.svg)\n\n\
-         ![Resident memory of an idle session, by server](host/performance/idle.svg)\n\n\
+        "\n![Processor time of a message, by server](tests/bench/plots/cpu.svg)\n\n\
+         ![Resident memory of an idle session, by server](tests/bench/plots/idle.svg)\n\n\
          | what Wakeline is to reach | figure | goal | |\n|---|---:|---:|---|\n",
     );
     for row in rows.iter().filter(|row| row.verdict != "not measured") {
