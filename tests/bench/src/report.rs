@@ -76,7 +76,7 @@ pub(crate) fn write(readings: &Readings, name: &str, place: &Place) -> anyhow::R
     Ok(())
 }
 
-/// Fills the marked block of the README, and the pictures beside the page on how they are made.
+/// Fills the marked block of the README, and draws its pictures.
 pub(crate) fn fill_readme(readings: &Readings, place: &Place) -> anyhow::Result<()> {
     let folder = install::root().join("tests/bench/plots");
     fs::create_dir_all(&folder)?;
