@@ -133,10 +133,10 @@ impl Size {
     pub(crate) fn quick() -> Self {
         Self {
             rounds: 2,
-            sessions: 3000,
+            sessions: 2500,
             avalanche: 5000,
-            warm_up: Duration::from_millis(500),
-            time: Duration::from_millis(1200),
+            warm_up: Duration::from_millis(400),
+            time: Duration::from_millis(1000),
             ..Self::full()
         }
     }
