@@ -14,6 +14,7 @@ use self::{
 };
 use crate::{
     handshake,
+    moment::Moment,
     outputs::Outputs,
     packet::{ClientPacket, Malformed, Message, Packet},
     settings::{Settings, Transport},
@@ -73,7 +74,7 @@ enum Phase {
     /// Closed while no GET was pending: the next one takes what waits and, if the server closed, the close packet.
     Closing {
         reason: CloseReason,
-        until: Instant,
+        until: Moment,
     },
     /// Ended, over this transport.
     Closed(Transport),
@@ -109,7 +110,7 @@ impl Connection {
             Phase::Closed(_) => return,
             Phase::Closing { reason, until } => {
                 let (reason, until) = (*reason, *until);
-                if now >= until {
+                if now >= until.into() {
                     self.finish(reason, &Packet::CLOSE);
                 }
                 return;
@@ -142,7 +143,7 @@ impl Connection {
                 }
                 self.phase = Phase::Closing {
                     reason,
-                    until: now + CLOSE_TIMEOUT,
+                    until: (now + CLOSE_TIMEOUT).into(),
                 };
             }
             Phase::Polling(_) | Phase::WebSocket => self.finish(reason, &Packet::CLOSE),
@@ -185,7 +186,7 @@ impl Connection {
     }
 
     /// When to call `handle_timeout` next, at the latest.
-    pub fn timeout(&self) -> Option<Instant> {
+    pub fn timeout(&self) -> Option<Moment> {
         match &self.phase {
             Phase::Polling(polling) => {
                 let beat = self.heartbeat.timeout();
@@ -227,7 +228,7 @@ impl Connection {
                 self.queue = Queue::default();
                 self.phase = Phase::Closing {
                     reason: CloseReason::ClientClose,
-                    until: now + OVERTAKEN_MAX,
+                    until: (now + OVERTAKEN_MAX).into(),
                 };
             }
             _ => self.finish(CloseReason::ClientClose, &Packet::NOOP),

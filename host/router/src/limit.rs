@@ -3,6 +3,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use engineio::Moment;
+
 /// A limit of an app that something can be ended, refused or held back at: a key of the manifest's `[limits]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
@@ -124,15 +126,15 @@ impl Hits {
 }
 
 /// A token bucket that holds one second's worth of its rate and may go into debt: what was taken has happened, who
-/// takes next waits. Without a clock of its own, and 16 bytes small: every connection has two.
+/// takes next waits. Without a clock of its own, and 8 bytes small: every connection has two.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bucket {
     /// When all that was taken is paid for. `None`: long ago.
-    paid: Option<Instant>,
+    paid: Option<Moment>,
 }
 
 /// A bucket's size, as time.
-const BURST: Duration = Duration::from_secs(1);
+const BURST_NS: u64 = 1_000_000_000;
 
 impl Bucket {
     /// Takes `amount` at a rate of `per_second`, which may differ from call to call: settings change.
@@ -141,17 +143,15 @@ impl Bucket {
         // is a matter of gigabytes.
         let cost = amount.saturating_mul(1_000_000_000) / per_second.max(1);
         let cost = cost.min(DEBT_NS_MAX);
+        let now = Moment::from(now);
         let start = self.paid.map_or(now, |paid| paid.max(now));
-        self.paid = Some(start + Duration::from_nanos(cost));
+        self.paid = Some(start.plus(cost));
     }
 
     /// How long whoever wants to take more has to wait: zero while the second's worth is not used up.
     pub fn wait(&self, now: Instant) -> Duration {
-        match self.paid {
-            // The usual case needs no subtraction.
-            Some(paid) if paid > now => paid.saturating_duration_since(now).saturating_sub(BURST),
-            Some(_) | None => Duration::ZERO,
-        }
+        let owed = self.paid.map_or(0, |paid| paid.nanos_since(now.into()));
+        Duration::from_nanos(owed.saturating_sub(BURST_NS))
     }
 
     /// Takes if nothing is owed; answers whether it did.

@@ -1,4 +1,5 @@
-use serde::{Deserialize, Serialize};
+use engineio::Few;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeSeq};
 
 use crate::{Action, Delivery, Room, Target};
 
@@ -8,7 +9,9 @@ use crate::{Action, Delivery, Room, Target};
 /// the two agree to the packet: a room joined after a packet does not get it by recovering.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stays {
-    stays: Vec<Stay>,
+    /// Most sockets join one room, or none. Stored as a list.
+    #[serde(serialize_with = "store", deserialize_with = "restore")]
+    stays: Few<Stay>,
 }
 
 /// In `room` for the packets with `from < offset <= until`.
@@ -28,10 +31,6 @@ impl Stays {
     pub fn join(&mut self, room: &Room, offset: u64) -> bool {
         if self.contains(room) {
             return false;
-        }
-        if self.stays.capacity() == 0 {
-            // Most sockets join one room, or none.
-            self.stays.reserve_exact(1);
         }
         self.stays.push(Stay {
             room: room.clone(),
@@ -100,6 +99,16 @@ impl Stays {
             *stay.room == *room && stay.from < offset && stay.until.is_none_or(|until| offset <= until)
         })
     }
+}
+
+fn store<S: Serializer>(stays: &Few<Stay>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut list = serializer.serialize_seq(Some(stays.len()))?;
+    stays.iter().try_for_each(|stay| list.serialize_element(stay))?;
+    list.end()
+}
+
+fn restore<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Few<Stay>, D::Error> {
+    Ok(Vec::deserialize(deserializer)?.into_iter().collect())
 }
 
 /// What an entry of the log is to a socket that replays it.

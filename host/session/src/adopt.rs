@@ -138,7 +138,7 @@ impl Hub {
             let id: Arc<str> = id.into();
             let reason = DisconnectReason::TransportError;
             let phase = Phase::Away {
-                until: now + recovery.window,
+                until: (now + recovery.window).into(),
                 reason,
             };
             let key = install(state, app, &id, Claimed { record, revision }, phase, now);

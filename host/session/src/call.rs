@@ -72,13 +72,9 @@ impl State {
     /// Takes the next job; none ends the run.
     fn next_job(&mut self, key: SocketKey) -> Option<Begun> {
         let socket = self.sockets.get_mut(key)?;
-        let Some(job) = socket.jobs.pop_front() else {
+        let Some(job) = socket.pending.pop_job() else {
             socket.busy = false;
-            socket.keep_nothing();
-            if let Some(idle) = socket.idle.take() {
-                // Whoever waited may have given up.
-                _ = idle.send(());
-            }
+            socket.pending.rest();
             return None;
         };
         let (kind, concluding) = match job {
@@ -99,7 +95,7 @@ impl State {
         };
         let code = socket.app.code.clone();
         let queued_max = socket.app.settings.events_queued_max;
-        let caught_up = socket.jobs.len() < queued_max;
+        let caught_up = socket.pending.jobs() < queued_max;
         if let Some(session) = socket.session().and_then(|key| self.sessions.get_mut(key)) {
             call.trace = session.trace.as_deref().copied();
             if caught_up {
@@ -122,7 +118,7 @@ impl State {
         match (job, outcome) {
             (Concluding::Event(Some(id)), Err(failure)) => {
                 if let Some(socket) = self.sockets.get_mut(key) {
-                    socket.unanswered.retain(|waiting| waiting != id);
+                    socket.pending.take_answer(*id);
                 }
                 self.send_ack(key, *id, &failure_ack(&failure), now);
             }

@@ -235,8 +235,7 @@ fn sort(state: &mut State, key: SocketKey, effects: Vec<Effect>) -> Option<(Arc<
     for effect in effects {
         match effect {
             Effect::Ack { token, data } => {
-                if let Some(place) = socket.unanswered.iter().position(|id| *id == token.0) {
-                    socket.unanswered.remove(place);
+                if socket.pending.take_answer(token.0) {
                     sorted.acks.push((sorted.entries.len(), token.0, data));
                 }
             }
@@ -362,10 +361,8 @@ fn change_own(state: &mut State, key: SocketKey, app: &Arc<str>, sorted: &mut So
     let Some(socket) = state.sockets.get_mut(key) else {
         return;
     };
-    if let Some(bytes) = sorted.state.take() {
-        socket.state = bytes;
-    }
-    if let Some(version) = sorted.state_version.take() {
-        socket.state_version = version;
+    let (state, version) = (sorted.state.take(), sorted.state_version.take());
+    if state.is_some() || version.is_some() {
+        socket.set_state(state, version);
     }
 }

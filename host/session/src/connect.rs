@@ -274,7 +274,7 @@ pub(crate) fn create_socket(
     let app = state.sessions.get(session)?.app.clone();
     let progress = Progress::born_at(state.line(&app.name).position());
     let key = state.add_socket(Socket::new(app, namespace, session, progress));
-    state.sessions.get_mut(session)?.add_socket(key);
+    state.sessions.get_mut(session)?.sockets.push(key);
     Some(key)
 }
 

@@ -275,7 +275,7 @@ impl State {
         };
         let (id, due) = (socket.next_ask, now + timeout);
         socket.next_ask += 1;
-        socket.asked.push(Asked { id, asker, due });
+        socket.pending.ask(Asked { id, asker, due });
         if let Phase::Live { session: session_key } = socket.phase
             && let Some(session) = self.sessions.get_mut(session_key)
         {

@@ -1,11 +1,10 @@
 //! What is due: heartbeats, time-outs, windows that have passed.
 use std::time::Instant;
 
-use router::AckOutcome;
-
 use crate::{
     app::RENEWED,
-    socket::{Asker, Job, Phase, Socket},
+    session::Dialect,
+    socket::{Phase, Socket},
     state::{SessionKey, SocketKey, State, Task},
     timers::TimerKey,
 };
@@ -34,7 +33,11 @@ impl State {
             session.end_plain(Some(1001));
             return self.end_session(key, reason, now);
         }
-        self.flush_socketio(key, now);
+        if let Dialect::SocketIo(socketio) = &mut session.dialect
+            && let Some(output) = socketio.handle_timeout(now)
+        {
+            self.carry_out(key, output, now);
+        }
         self.settle(key, now);
         self.refresh_records(key, now);
     }
@@ -47,7 +50,7 @@ impl State {
         let Some(recovery) = session.app.settings.recovery else {
             return;
         };
-        for socket in &session.sockets {
+        for socket in session.sockets.iter() {
             let Some(found) = self.sockets.get_mut(*socket) else {
                 continue;
             };
@@ -58,7 +61,7 @@ impl State {
             let old = found
                 .saved
                 .at
-                .is_some_and(|at| now.duration_since(at) > recovery.window / RENEWED);
+                .is_some_and(|at| now.duration_since(at.into()) > recovery.window / RENEWED);
             if matches!(found.phase, Phase::Live { .. })
                 && behind > 0
                 && (old || behind > recovery.packets_max / u64::from(RENEWED))
@@ -75,27 +78,13 @@ impl State {
         if socket.expiry().is_some_and(|expiry| expiry <= now) {
             return self.expire(key, now);
         }
-        let mut late = Vec::new();
-        socket.asked.retain(|asked| {
-            let over = asked.due <= now;
-            // A gathering has its own clock.
-            if let (true, Asker::Handler(token)) = (over, &asked.asker) {
-                late.push(token.clone());
-            }
-            !over
-        });
+        let late = socket.pending.give_up_asked(now);
         let gone = match socket.phase {
-            Phase::Away { until, reason } if until <= now => Some(reason),
+            Phase::Away { until, reason } if Instant::from(until) <= now => Some(reason),
             _ => None,
         };
-        for token in late {
-            self.enqueue(
-                key,
-                Job::Ack {
-                    token,
-                    outcome: AckOutcome::TimedOut,
-                },
-            );
+        for job in late {
+            self.enqueue(key, job);
         }
         if let Some(reason) = gone {
             self.farewell(key, reason);

@@ -168,7 +168,7 @@ impl Hub {
                 hub.with(|state, now| {
                     let key = state.living(&app, &sid, now)?;
                     if let Some(session) = state.sessions.get_mut(key) {
-                        session.announced = Some(now);
+                        session.announced = Some(now.into());
                     }
                     Ok(())
                 })
@@ -297,7 +297,7 @@ impl State {
         // Twice: a ping that was late may be followed by a pong that is overdue too.
         for _ in 0..2 {
             let due = self.sessions.get(key).and_then(Session::timeout);
-            if due.is_some_and(|due| due <= now) {
+            if due.is_some_and(|due| due <= now.into()) {
                 self.fire_session(key, now);
             }
         }
@@ -309,7 +309,7 @@ impl State {
         let session = self.find(app, sid).ok().and_then(|key| self.sessions.get(key));
         session.is_some_and(|session| {
             let moment = UPGRADE_LOOK * UPGRADE_LOOKS;
-            let recent = session.announced.is_some_and(|at| now.duration_since(at) < moment);
+            let recent = session.announced.is_some_and(|at| now.duration_since(at.into()) < moment);
             let polling =
                 matches!(&session.link, Link::Engine(engine) if engine.transport() == engineio::Transport::Polling);
             recent && polling

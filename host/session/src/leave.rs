@@ -62,11 +62,14 @@ impl State {
         let Some(socket) = self.sockets.get_mut(key) else {
             return;
         };
-        socket.phase = Phase::Away { until, reason };
+        socket.phase = Phase::Away {
+            until: until.into(),
+            reason,
+        };
         if let Some(identity) = &mut socket.identity {
             identity.speaks = None;
         }
-        socket.unanswered = Vec::new();
+        socket.pending.forget_answers();
         self.arm(until, TimerKey::Socket(key));
     }
 
@@ -83,7 +86,7 @@ impl State {
             }
             Phase::Live { .. } | Phase::Replaying { .. } | Phase::Away { .. } | Phase::Orphaned => {}
         }
-        socket.jobs.push_back(Job::Disconnect(reason));
+        socket.pending.push_job(Job::Disconnect(reason));
         self.unlink(key);
         self.tasks.push(Task::Work(key));
     }

@@ -28,6 +28,7 @@ mod nodes;
 mod open;
 mod outbox;
 mod peers;
+mod pending;
 mod place;
 mod plain;
 mod port;
@@ -45,6 +46,7 @@ mod socket;
 mod state;
 mod timers;
 mod token;
+mod wakers;
 
 pub use app::{App, AppEntry, AppSettings, Apps, RecoverySettings};
 pub use auth::{AuthSettings, Credential, CredentialPlace, Rejection, RejectionCode, Verified, Verifier};

@@ -1,7 +1,7 @@
 //! Sessions begin, and get a WebSocket.
 use std::time::Instant;
 
-use engineio::Transport;
+use engineio::{Few, Transport};
 use router::{Handshake, Limit, Trace};
 use tokio::sync::oneshot;
 
@@ -15,6 +15,7 @@ use crate::{
     rates::Intake,
     session::{Dialect, Link, Session},
     state::{SessionKey, State, Task},
+    wakers::Wakers,
 };
 
 impl Hub {
@@ -110,7 +111,7 @@ impl Hub {
             handshake: KeptHandshake::new(handshake),
             link,
             dialect,
-            sockets: Vec::new(),
+            sockets: Few::new(),
             poll: None,
             polls: 0,
             outbox: None,
@@ -119,7 +120,7 @@ impl Hub {
             awaits_pong: false,
             unpolled_bytes: 0,
             due: None,
-            waiting: Vec::new(),
+            waiting: Wakers::default(),
             intake: Intake::default(),
             held: None,
         });

@@ -6,8 +6,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use engineio::Outputs;
+use engineio::{Moment, Outputs};
 use tokio::{sync::Notify, time::Instant};
+
+use crate::wakers::Wakers;
 
 /// What a transport must do for its WebSocket now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +42,8 @@ struct Inner {
     bytes: usize,
     closed: bool,
     /// Nothing but the first `free` frames is given out before this time.
-    held: Option<Instant>,
-    free: usize,
+    held: Option<Moment>,
+    free: u32,
     /// Someone will wake the writer when that time has come.
     releasing: bool,
     writer: Writer,
@@ -49,7 +51,7 @@ struct Inner {
     task: Option<Waker>,
     sink: Option<Rc<dyn Sink>>,
     /// Who wait for what is here to be taken.
-    waiting: Vec<Waker>,
+    waiting: Wakers,
     dirty: Rc<Dirty>,
 }
 
@@ -113,7 +115,7 @@ impl Outbox {
             writer: Writer::Task,
             task: None,
             sink: None,
-            waiting: Vec::new(),
+            waiting: Wakers::default(),
             dirty: Rc::clone(dirty),
         })))
     }
@@ -127,7 +129,7 @@ impl Outbox {
     pub(crate) fn detach(&self) {
         let mut inner = self.0.borrow_mut();
         inner.sink = None;
-        inner.waiting.drain(..).for_each(Waker::wake);
+        inner.waiting.wake();
     }
 
     /// Queues a frame. After a close nothing is taken any more.
@@ -139,7 +141,7 @@ impl Outbox {
         inner.closed = matches!(frame, Outgoing::Close(_));
         inner.bytes += frame.size();
         inner.frames.push(frame);
-        match inner.held.filter(|until| Instant::now() < *until) {
+        match inner.held() {
             None => self.tell(&mut inner),
             Some(_) if inner.releasing => {}
             Some(until) => {
@@ -203,8 +205,9 @@ impl Outbox {
     /// loop, as clients with promises do) misses an event that arrives in the same read.
     pub(crate) fn hold(&self) {
         let mut inner = self.0.borrow_mut();
-        inner.held = Some(Instant::now() + AFTER_CONNECT);
-        inner.free = inner.frames.len();
+        inner.held = Some((Instant::now() + AFTER_CONNECT).into_std().into());
+        // More than that is not to be held.
+        inner.free = u32::try_from(inner.frames.len()).unwrap_or(u32::MAX);
     }
 
     /// Forgets what waits and closes with `code`: for a client that is too slow to be told anything else.
@@ -225,10 +228,7 @@ impl Outbox {
 
     /// Wakes once when nothing waits any more, or nothing will be taken.
     pub(crate) fn wake_when_empty(&self, waker: &Waker) {
-        let waiting = &mut self.0.borrow_mut().waiting;
-        if !waiting.iter().any(|known| known.will_wake(waker)) {
-            waiting.push(waker.clone());
-        }
+        self.0.borrow_mut().waiting.add(waker);
     }
 
     pub(crate) fn poll_pop(&self, cx: &mut Context<'_>) -> Poll<Outgoing> {
@@ -250,19 +250,27 @@ impl Inner {
         self.free = self.free.saturating_sub(1);
         self.bytes -= frame.size();
         if self.bytes == 0 {
-            self.waiting.drain(..).for_each(Waker::wake);
+            self.waiting.wake();
         }
         Some(frame)
     }
 
     /// Whether the next frame must wait for its time.
     fn is_held(&mut self) -> bool {
-        let Some(until) = self.held else { return false };
-        if Instant::now() < until {
+        if self.held.is_none() {
+            return false;
+        }
+        if self.held().is_some() {
             return self.free == 0;
         }
         self.held = None;
         false
+    }
+
+    /// Until when it is held, if that has not passed.
+    fn held(&self) -> Option<Instant> {
+        let until = Instant::from_std(self.held?.into());
+        (Instant::now() < until).then_some(until)
     }
 
     fn wait(&mut self, cx: &Context<'_>) {
@@ -280,7 +288,7 @@ impl Inner {
             task.wake();
         }
         if self.closed {
-            self.waiting.drain(..).for_each(Waker::wake);
+            self.waiting.wake();
         }
     }
 }

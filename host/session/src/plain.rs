@@ -2,6 +2,8 @@
 //! stand in for it, on the same settings.
 use std::time::{Duration, Instant};
 
+use engineio::Moment;
+
 /// What a plain WebSocket's clock asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Tick {
@@ -21,19 +23,19 @@ pub(crate) struct PlainLink {
 #[derive(Debug)]
 enum State {
     /// The next ping is due.
-    Quiet(Instant),
+    Quiet(Moment),
     /// A ping went out; a sign of life is due.
-    Asked(Instant),
+    Asked(Moment),
 }
 
 impl PlainLink {
     pub(crate) fn new(ping_interval: Duration, now: Instant) -> Self {
         Self {
-            state: State::Quiet(now + ping_interval),
+            state: State::Quiet((now + ping_interval).into()),
         }
     }
 
-    pub(crate) fn timeout(&self) -> Instant {
+    pub(crate) fn timeout(&self) -> Moment {
         match self.state {
             State::Quiet(due) | State::Asked(due) => due,
         }
@@ -41,13 +43,14 @@ impl PlainLink {
 
     /// Anything arrived.
     pub(crate) fn handle_life(&mut self, ping_interval: Duration, now: Instant) {
-        self.state = State::Quiet(now + ping_interval);
+        self.state = State::Quiet((now + ping_interval).into());
     }
 
     pub(crate) fn handle_timeout(&mut self, ping_timeout: Duration, now: Instant) -> Tick {
+        let (now, asked) = (Moment::from(now), Moment::from(now + ping_timeout));
         match self.state {
             State::Quiet(due) if now >= due => {
-                self.state = State::Asked(now + ping_timeout);
+                self.state = State::Asked(asked);
                 Tick::Ping
             }
             State::Asked(due) if now >= due => Tick::Dead,

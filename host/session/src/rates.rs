@@ -217,7 +217,7 @@ impl State {
     fn is_behind(&self, session: &Session) -> bool {
         session.sockets.iter().any(|socket| {
             let socket = self.sockets.get(*socket);
-            socket.is_some_and(|socket| socket.jobs.len() >= session.app.settings.events_queued_max)
+            socket.is_some_and(|socket| socket.pending.jobs() >= session.app.settings.events_queued_max)
         })
     }
 
@@ -228,7 +228,7 @@ impl State {
             return Poll::Ready(());
         };
         let behind = self.is_behind(session);
-        let held = session.held.filter(|until| *until > now);
+        let held = session.held.map(Instant::from).filter(|until| *until > now);
         let (wait, limit) = match (behind, held) {
             (true, _) => (Duration::ZERO, Limit::EventsQueued),
             (false, Some(until)) => (until - now, Limit::EventsPerSecond),
@@ -240,15 +240,11 @@ impl State {
         let Some(session) = self.sessions.get_mut(key) else {
             return Poll::Ready(());
         };
-        let known = session.waiting.iter().any(|waker| waker.will_wake(cx.waker()));
-        if !known {
-            session.waiting.push(cx.waker().clone());
-            if held.is_none() {
-                session.app.quota.hits.bump(limit);
-            }
+        if session.waiting.add(cx.waker()) && held.is_none() {
+            session.app.quota.hits.bump(limit);
         }
         if !behind && held.is_none() {
-            session.held = Some(now + wait);
+            session.held = Some((now + wait).into());
             self.arm(now + wait, TimerKey::Reading(key));
         }
         Poll::Pending

@@ -240,8 +240,8 @@ impl Hub {
             let Some(socket) = state.sockets.get_mut(key) else {
                 return Err(Released::Unknown);
             };
-            if socket.busy || !socket.jobs.is_empty() {
-                socket.idle = Some(send);
+            if socket.busy || socket.pending.jobs() > 0 {
+                socket.pending.wait_for_idle(send);
                 state.tasks.push(Task::Work(key));
                 return Ok((key, true));
             }
@@ -299,7 +299,7 @@ impl Hub {
         self.with(|state, now| {
             let key = install(state, app, id, claimed, Phase::Replaying { session }, now);
             if let Some(session) = state.sessions.get_mut(session) {
-                session.add_socket(key);
+                session.sockets.push(key);
             }
             key
         })

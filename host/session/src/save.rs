@@ -48,14 +48,14 @@ impl Hub {
                     let written = self.write_own(key, &app, change).await;
                     self.with(|state, now| {
                         let Some(socket) = state.sockets.get_mut(key) else { return };
+                        socket.pending.saved();
                         let saved = &mut socket.saved;
                         saved.writing = false;
-                        saved.waiting.drain(..).for_each(|waiting| _ = waiting.send(()));
                         saved.done = version;
                         match written {
                             Ok(revision) => {
                                 saved.revision = revision;
-                                (saved.through, saved.at) = (through, Some(now));
+                                (saved.through, saved.at) = (through, Some(now.into()));
                             }
                             Err(Error::Conflict { .. }) => {
                                 tracing::debug!(%app, socket = %socket.id, "a socket was taken over: this copy ends");
@@ -114,7 +114,7 @@ fn step(state: &mut State, key: SocketKey, wanted: u64, hub: &Hub) -> Step {
     }
     if socket.saved.writing {
         let (send, written) = oneshot::channel();
-        socket.saved.waiting.push(send);
+        socket.pending.wait_for_save(send);
         return Step::Wait(written);
     }
     if let (Phase::Live { .. }, Some(line)) = (socket.phase, state.lines.get(&socket.app.name)) {
@@ -161,8 +161,8 @@ impl Socket {
             namespace: self.namespace.clone(),
             secret: self.secret,
             stays: self.stays.clone(),
-            state: self.state.clone(),
-            state_version: self.state_version,
+            state: self.state(),
+            state_version: self.state_version(),
             progress: self.progress,
             token: self.token.clone(),
             ending: self.ending,

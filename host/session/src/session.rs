@@ -1,12 +1,12 @@
 use std::{
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::Instant,
 };
 
 use bytes::Bytes;
-use engineio::{CloseReason, Output, Packet, Transport};
+use engineio::{CloseReason, Few, Moment, Output, Packet, Transport};
 use router::Trace;
 use tokio::sync::oneshot;
 
@@ -17,6 +17,7 @@ use crate::{
     plain::{PlainLink, Tick},
     rates::Intake,
     state::SocketKey,
+    wakers::Wakers,
 };
 
 /// One connection: its protocol cores and the ends of its transports.
@@ -28,7 +29,7 @@ pub(crate) struct Session {
     pub(crate) trace: Option<Box<Trace>>,
     pub(crate) link: Link,
     pub(crate) dialect: Dialect,
-    pub(crate) sockets: Vec<SocketKey>,
+    pub(crate) sockets: Few<SocketKey>,
     /// The GET that waits for packets.
     pub(crate) poll: Option<oneshot::Sender<Bytes>>,
     /// Tells an aborted GET from its successor.
@@ -38,18 +39,18 @@ pub(crate) struct Session {
     /// Tells frames of the attached WebSocket from those of one before it.
     pub(crate) websockets: u32,
     /// When a WebSocket for it was last about to be accepted.
-    pub(crate) announced: Option<Instant>,
+    pub(crate) announced: Option<Moment>,
     /// Whether a ping was seen to be sent that is not answered yet.
     pub(crate) awaits_pong: bool,
     /// Bytes sent to a polling client since its last answered poll.
     pub(crate) unpolled_bytes: usize,
     /// The timer that is armed.
-    pub(crate) due: Option<Instant>,
+    pub(crate) due: Option<Moment>,
     /// Transports that wait for a handler to catch up, and replays that wait for the client to poll.
-    pub(crate) waiting: Vec<Waker>,
+    pub(crate) waiting: Wakers,
     /// What its client has sent lately, and until when it is not read for that.
     pub(crate) intake: Intake,
-    pub(crate) held: Option<Instant>,
+    pub(crate) held: Option<Moment>,
 }
 
 /// What carries messages.
@@ -68,14 +69,6 @@ pub(crate) enum Dialect {
 }
 
 impl Session {
-    pub(crate) fn add_socket(&mut self, key: SocketKey) {
-        if self.sockets.capacity() == 0 {
-            // Most sessions join one namespace.
-            self.sockets.reserve_exact(1);
-        }
-        self.sockets.push(key);
-    }
-
     /// Sends packets in order, by whatever transport there is. Drain with `State::flush`.
     pub(crate) fn send(&mut self, packets: &[Packet], now: Instant) {
         match &mut self.link {
@@ -139,13 +132,13 @@ impl Session {
         }
         match &self.outbox {
             Some(outbox) => outbox.wake_when_empty(cx.waker()),
-            None => self.waiting.push(cx.waker().clone()),
+            None => _ = self.waiting.add(cx.waker()),
         }
         Poll::Pending
     }
 
     pub(crate) fn wake(&mut self) {
-        self.waiting.drain(..).for_each(Waker::wake);
+        self.waiting.wake();
     }
 
     /// Closes from our side. Drain with `State::flush`.
@@ -178,6 +171,7 @@ impl Session {
         self.push(Outgoing::Close(code));
     }
 
+    /// Of the link; the dialect's is the caller's.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<CloseReason> {
         let settings = &self.app.settings;
         match &mut self.link {
@@ -189,14 +183,11 @@ impl Session {
             },
             Link::Ended => {}
         }
-        if let Dialect::SocketIo(socketio) = &mut self.dialect {
-            socketio.handle_timeout(now);
-        }
         None
     }
 
     /// When `handle_timeout` must be called next.
-    pub(crate) fn timeout(&self) -> Option<Instant> {
+    pub(crate) fn timeout(&self) -> Option<Moment> {
         let link = match &self.link {
             Link::Engine(engine) => engine.timeout(),
             Link::Plain(plain) => Some(plain.timeout()),
@@ -218,7 +209,7 @@ impl Session {
             match engine.poll_output()? {
                 Output::Poll(body) => {
                     self.unpolled_bytes = engine.queued_bytes();
-                    self.waiting.drain(..).for_each(Waker::wake);
+                    self.waiting.wake();
                     if let Some(poll) = self.poll.take() {
                         // A GET that was aborted meanwhile says so itself.
                         _ = poll.send(body);

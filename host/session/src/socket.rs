@@ -1,14 +1,15 @@
-use std::{collections::VecDeque, rc::Rc, sync::Arc, time::Instant};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 use bytes::Bytes;
+use engineio::Moment;
 use router::{AckOutcome, DisconnectReason, SocketView, Stays};
 use socketio::EventData;
-use tokio::sync::oneshot;
 
 use crate::{
     AppEntry,
     identity::Identity,
     ids::Secret,
+    pending::Pending,
     record::{Progress, Record},
     state::SessionKey,
 };
@@ -21,9 +22,8 @@ pub(crate) struct Socket {
     /// Proves a recovery.
     pub(crate) secret: Secret,
     pub(crate) stays: Stays,
-    pub(crate) state: Bytes,
-    /// The version of the app that wrote it.
-    pub(crate) state_version: u32,
+    /// What the app has it remember, and the version of the app that wrote it. Boxed: many apps do not.
+    state: Option<Box<(Bytes, u32)>>,
     pub(crate) phase: Phase,
     pub(crate) progress: Progress,
     /// `progress.sent` when its client was last pinged, and where the log stood then.
@@ -34,16 +34,9 @@ pub(crate) struct Socket {
     pub(crate) ending: Option<DisconnectReason>,
     /// `None`: the app does not ask, or the client need not say.
     pub(crate) identity: Option<Box<Identity>>,
-    /// Events whose handler has not begun.
-    pub(crate) jobs: VecDeque<Job>,
-    /// Whether a task works through `jobs` now: one at a time.
+    pub(crate) pending: Pending,
+    /// Whether a task works through its jobs now: one at a time.
     pub(crate) busy: bool,
-    /// Told when `jobs` is empty and nothing runs. For a take-over.
-    pub(crate) idle: Option<oneshot::Sender<()>>,
-    /// Client's acks that no handler has answered yet.
-    pub(crate) unanswered: Vec<u64>,
-    /// Our emits that wait for the client's ack.
-    pub(crate) asked: Vec<Asked>,
     pub(crate) next_ask: u64,
     /// The offset of the last entry that this socket's handlers appended: acks wait for its delivery.
     pub(crate) barrier: u64,
@@ -60,10 +53,7 @@ pub(crate) enum Phase {
     /// Recovered, and catching up with the log; live deliveries are left to the replay.
     Replaying { session: SessionKey },
     /// Without a session; comes back by `until`, or is gone.
-    Away {
-        until: Instant,
-        reason: DisconnectReason,
-    },
+    Away { until: Moment, reason: DisconnectReason },
     /// Its session ended while it was connecting.
     Orphaned,
     /// On its way out: to another core, or for good.
@@ -102,10 +92,9 @@ pub(crate) struct Saved {
     pub(crate) wanted: u64,
     pub(crate) done: u64,
     pub(crate) writing: bool,
-    pub(crate) waiting: Vec<oneshot::Sender<()>>,
     /// `progress.through` as stored, and when: a record whose position ages out of the log is written anew.
     pub(crate) through: u64,
-    pub(crate) at: Option<Instant>,
+    pub(crate) at: Option<Moment>,
 }
 
 impl Socket {
@@ -121,20 +110,16 @@ impl Socket {
             namespace,
             secret: crate::ids::new_secret(),
             stays: Stays::default(),
-            state: Bytes::new(),
-            state_version: 0,
+            state: None,
             phase: Phase::Connecting { session },
             pinged: (progress.confirmed, progress.quiet),
             token: None,
             ending: None,
             identity: None,
             progress,
-            jobs: VecDeque::new(),
+            pending: Pending::default(),
             // The connect call is running.
             busy: true,
-            idle: None,
-            unanswered: Vec::new(),
-            asked: Vec::new(),
             next_ask: 0,
             barrier: 0,
             saved: Saved::default(),
@@ -143,54 +128,48 @@ impl Socket {
 
     /// A socket as its record has it.
     pub(crate) fn restored(app: Rc<AppEntry>, id: Arc<str>, record: Record, phase: Phase) -> Self {
-        Self {
+        let mut socket = Self {
             app,
             id,
             namespace: record.namespace,
             secret: record.secret,
             stays: record.stays,
-            state: record.state,
-            state_version: record.state_version,
+            state: None,
             phase,
             pinged: (record.progress.confirmed, record.progress.quiet),
             token: record.token,
             ending: record.ending,
             identity: record.subject.map(Identity::away).map(Box::new),
             progress: record.progress,
-            jobs: VecDeque::new(),
+            pending: Pending::default(),
             busy: false,
-            idle: None,
-            unanswered: Vec::new(),
-            asked: Vec::new(),
             next_ask: 0,
             barrier: 0,
             saved: Saved {
                 through: record.progress.through,
                 ..Saved::default()
             },
-        }
+        };
+        socket.set_state(Some(record.state), Some(record.state_version));
+        socket
     }
 
-    /// A client waits for an answer. The oldest of too many is given up: an app that never answers must not let a client
-    /// grow without bound.
-    pub(crate) fn expect_answer(&mut self, ack: u64) {
-        if self.unanswered.len() >= UNANSWERED_MAX {
-            self.unanswered.remove(0);
-        }
-        self.unanswered.push(ack);
+    pub(crate) fn state(&self) -> Bytes {
+        self.state
+            .as_ref()
+            .map_or_else(Bytes::new, |state| state.0.clone())
     }
 
-    /// Gives back the memory of lists that are empty: most sockets are idle most of the time.
-    pub(crate) fn keep_nothing(&mut self) {
-        if self.jobs.is_empty() {
-            self.jobs = VecDeque::new();
-        }
-        if self.unanswered.is_empty() {
-            self.unanswered = Vec::new();
-        }
-        if self.asked.is_empty() {
-            self.asked = Vec::new();
-        }
+    pub(crate) fn state_version(&self) -> u32 {
+        self.state.as_ref().map_or(0, |state| state.1)
+    }
+
+    /// `None`: as it was.
+    pub(crate) fn set_state(&mut self, bytes: Option<Bytes>, version: Option<u32>) {
+        let bytes = bytes.unwrap_or_else(|| self.state());
+        let version = version.unwrap_or_else(|| self.state_version());
+        let is_there = !bytes.is_empty() || version != 0;
+        self.state = is_there.then(|| Box::new((bytes, version)));
     }
 
     /// The session that carries it, if there is one.
@@ -221,8 +200,8 @@ impl Socket {
             id: self.id.clone(),
             namespace: self.namespace.clone(),
             rooms,
-            state: self.state.clone(),
-            state_version: self.state_version,
+            state: self.state(),
+            state_version: self.state_version(),
         }
     }
 
@@ -244,14 +223,11 @@ impl Socket {
 
     /// The next instant at which something of this socket is due.
     pub(crate) fn due(&self) -> Option<Instant> {
-        let asked = self.asked.iter().map(|asked| asked.due);
-        let asked = asked.chain(self.expiry()).min();
-        match self.phase {
-            Phase::Away { until, .. } => Some(asked.map_or(until, |due| due.min(until))),
-            _ => asked,
-        }
+        let away = match self.phase {
+            Phase::Away { until, .. } => Some(until.into()),
+            _ => None,
+        };
+        let due = [self.pending.asked_until(), self.expiry(), away];
+        due.into_iter().flatten().min()
     }
 }
-
-/// Acks that a client may wait for at once: 8 KiB a socket.
-const UNANSWERED_MAX: usize = 1024;

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use engineio::{CloseReason, Message, Output};
+use engineio::{CloseReason, Message, Moment, Output};
 use router::{AckOutcome, DisconnectReason, Limit, ReplyTo};
 use rustc_hash::FxHashMap;
 use slotmap::{SlotMap, new_key_type};
@@ -169,7 +169,7 @@ impl State {
         if std::mem::replace(&mut session.awaits_pong, awaits) == awaits {
             return;
         }
-        for socket in &session.sockets {
+        for socket in session.sockets.iter() {
             let Some(socket) = self.sockets.get_mut(*socket) else {
                 continue;
             };
@@ -197,8 +197,8 @@ impl State {
         }
     }
 
-    pub(crate) fn arm(&mut self, due: Instant, key: TimerKey) {
-        if self.timers.arm(due, key) {
+    pub(crate) fn arm(&mut self, due: impl Into<Moment>, key: TimerKey) {
+        if self.timers.arm(due.into(), key) {
             self.tasks.push(Task::Rearm);
         }
     }
@@ -215,64 +215,72 @@ impl State {
                 }
             }
             Dialect::SocketIo(socketio) => {
-                socketio.handle_message(message, now);
-                self.flush_socketio(key, now);
+                if let Some(output) = socketio.handle_message(message, now) {
+                    self.carry_out(key, output, now);
+                }
             }
         }
     }
 
     /// Carries out what the Socket.IO core wants.
-    pub(crate) fn flush_socketio(&mut self, key: SessionKey, now: Instant) {
+    pub(crate) fn carry_out(&mut self, key: SessionKey, output: socketio::Output, now: Instant) {
         use socketio::Output;
-        loop {
-            let Some(session) = self.sessions.get_mut(key) else {
-                return;
-            };
-            let Dialect::SocketIo(socketio) = &mut session.dialect else {
-                return;
-            };
-            match socketio.poll_output() {
-                None => return,
-                Some(Output::Connect {
-                    namespace,
-                    auth,
-                    recovery,
-                }) => {
-                    if session.app.settings.namespaces.contains(&namespace) {
-                        self.tasks.push(Task::Connect {
-                            session: key,
-                            namespace,
-                            auth,
-                            claim: recovery,
-                        });
-                    } else {
-                        socketio.remove(&namespace);
-                        session.send(
-                            &[encode::connect_error(&namespace, "Invalid namespace", None)],
-                            now,
-                        );
-                    }
-                }
-                Some(Output::Event { namespace, ack, data }) => {
-                    if let Some(socket) = self.socket_of(key, &namespace) {
-                        self.hear(socket, data, ack, now);
-                    }
-                }
-                Some(Output::Ack { namespace, id, data }) => {
-                    if let Some(socket) = self.socket_of(key, &namespace) {
-                        self.answered(socket, id, data, now);
-                    }
-                }
-                Some(Output::Disconnect { namespace }) => {
-                    if let Some(socket) = self.socket_of(key, &namespace) {
-                        self.farewell(socket, DisconnectReason::Client);
-                    }
-                }
-                Some(Output::Broken(violation)) => {
-                    tracing::debug!(app = %session.app.name, %violation, "client broke the protocol");
-                    return session.close(CloseReason::ParseError, now);
+        match output {
+            Output::Connect {
+                namespace,
+                auth,
+                recovery,
+            } => self.ask_to_join(key, namespace, auth, recovery, now),
+            Output::Event { namespace, ack, data } => {
+                if let Some(socket) = self.socket_of(key, &namespace) {
+                    self.hear(socket, data, ack, now);
                 }
             }
+            Output::Ack { namespace, id, data } => {
+                if let Some(socket) = self.socket_of(key, &namespace) {
+                    self.answered(socket, id, data, now);
+                }
+            }
+            Output::Disconnect { namespace } => {
+                if let Some(socket) = self.socket_of(key, &namespace) {
+                    self.farewell(socket, DisconnectReason::Client);
+                }
+            }
+            Output::Broken(violation) => {
+                if let Some(session) = self.sessions.get_mut(key) {
+                    tracing::debug!(app = %session.app.name, %violation, "client broke the protocol");
+                    session.close(CloseReason::ParseError, now);
+                }
+            }
+        }
+    }
+
+    fn ask_to_join(
+        &mut self,
+        key: SessionKey,
+        namespace: Arc<str>,
+        auth: Option<String>,
+        claim: Option<RecoveryClaim>,
+        now: Instant,
+    ) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        if session.app.settings.namespaces.contains(&namespace) {
+            self.tasks.push(Task::Connect {
+                session: key,
+                namespace,
+                auth,
+                claim,
+            });
+        } else {
+            if let Dialect::SocketIo(socketio) = &mut session.dialect {
+                socketio.remove(&namespace);
+            }
+            session.send(
+                &[encode::connect_error(&namespace, "Invalid namespace", None)],
+                now,
+            );
         }
     }
 
@@ -290,13 +298,9 @@ impl State {
             return;
         };
         if let Job::Event { ack: Some(ack), .. } = job {
-            socket.expect_answer(ack);
+            socket.pending.expect_answer(ack);
         }
-        if socket.jobs.capacity() == 0 {
-            // Mostly one waits, and none the next moment.
-            socket.jobs.reserve_exact(1);
-        }
-        socket.jobs.push_back(job);
+        socket.pending.push_job(job);
         if !socket.busy {
             self.tasks.push(Task::Work(key));
         }
@@ -310,8 +314,8 @@ impl State {
         let Some(socket) = self.sockets.get_mut(key).filter(|socket| socket.may_speak(now)) else {
             return;
         };
-        if let Some(place) = socket.asked.iter().position(|asked| asked.id == id) {
-            let (asked, socket_id) = (socket.asked.swap_remove(place), socket.id.clone());
+        if let Some(asked) = socket.pending.take_asked(id) {
+            let socket_id = socket.id.clone();
             match asked.asker {
                 Asker::Handler(token) => {
                     let outcome = AckOutcome::Answered(data);

@@ -1,5 +1,7 @@
 use std::{collections::BTreeSet, time::Instant};
 
+use engineio::Moment;
+
 use crate::state::{SessionKey, SocketKey};
 
 /// Whose clock rings.
@@ -22,23 +24,23 @@ pub(crate) enum TimerKey {
 /// someone who is gone finds nobody.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    entries: BTreeSet<(Instant, TimerKey)>,
+    entries: BTreeSet<(Moment, TimerKey)>,
 }
 
 impl Timers {
     /// Arms a timer. Answers whether it is now the first to ring.
-    pub(crate) fn arm(&mut self, due: Instant, key: TimerKey) -> bool {
+    pub(crate) fn arm(&mut self, due: Moment, key: TimerKey) -> bool {
         self.entries.insert((due, key));
-        self.next() == Some(due)
+        self.entries.first().is_some_and(|(first, _)| *first == due)
     }
 
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.entries.first().map(|(due, _)| *due)
+        self.entries.first().map(|(due, _)| (*due).into())
     }
 
     /// Takes one timer that is due.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<TimerKey> {
-        if self.next()? > now {
+        if self.entries.first()?.0 > now.into() {
             return None;
         }
         self.entries.pop_first().map(|(_, key)| key)

@@ -5,7 +5,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use engineio::{Message, Outputs};
+use engineio::{Few, Message, Moment};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -20,14 +20,13 @@ use crate::{
 
 /// The Socket.IO side of one Engine.IO session: decodes, keeps the namespaces joined, times out a client that
 /// joins none, or stalls within a binary packet.
-/// Drain [`Connection::poll_output`] after every mutation.
 #[derive(Debug)]
 pub struct Connection {
-    namespaces: Vec<Namespace>,
+    /// Nearly all clients join one.
+    namespaces: Few<Namespace>,
     /// When a client that joined nothing is closed; ended by the first `accept`.
-    connect_until: Option<Instant>,
+    connect_until: Option<Moment>,
     pub(crate) partial: Option<Box<Partial>>,
-    pub(crate) outputs: Outputs<Output>,
     broken: bool,
 }
 
@@ -77,40 +76,41 @@ struct Namespace {
 impl Connection {
     pub fn new(connect_timeout: Duration, now: Instant) -> Self {
         Self {
-            namespaces: Vec::new(),
-            connect_until: Some(now + connect_timeout),
+            namespaces: Few::new(),
+            connect_until: Some((now + connect_timeout).into()),
             partial: None,
-            outputs: Outputs::new(),
             broken: false,
         }
     }
 
-    /// At most one output comes of a message.
-    pub fn handle_message(&mut self, message: Message, now: Instant) {
+    /// What comes of a message: one output at most, so none is kept.
+    #[must_use]
+    pub fn handle_message(&mut self, message: Message, now: Instant) -> Option<Output> {
         if self.broken {
-            return;
+            return None;
         }
-        match message {
+        let handled = match message {
             Message::Binary(attachment) => self.handle_attachment(attachment, now),
-            Message::Text(_) if self.partial.is_some() => self.break_off(Violation::AttachmentMissing),
-            Message::Text(text) => {
-                if let Err(violation) = self.handle_text(&text, now) {
-                    self.break_off(violation);
-                }
-            }
-        }
+            Message::Text(_) if self.partial.is_some() => Err(Violation::AttachmentMissing),
+            Message::Text(text) => self.handle_text(&text, now),
+        };
+        handled.unwrap_or_else(|violation| Some(self.break_off(violation)))
     }
 
-    pub fn handle_timeout(&mut self, now: Instant) {
-        let is_over = |until: Option<Instant>| until.is_some_and(|until| now >= until);
+    #[must_use]
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<Output> {
+        let now = Moment::from(now);
+        let is_over = |until: Option<Moment>| until.is_some_and(|until| now >= until);
         if is_over(self.connect_until) {
-            self.break_off(Violation::ConnectTimeout);
+            Some(self.break_off(Violation::ConnectTimeout))
         } else if is_over(self.attachment_until()) {
-            self.break_off(Violation::AttachmentLate);
+            Some(self.break_off(Violation::AttachmentLate))
+        } else {
+            None
         }
     }
 
-    pub fn timeout(&self) -> Option<Instant> {
+    pub fn timeout(&self) -> Option<Moment> {
         [self.connect_until, self.attachment_until()]
             .into_iter()
             .flatten()
@@ -129,16 +129,9 @@ impl Connection {
     /// The namespace is not joined, or left by the server. The caller sends the packet.
     pub fn remove(&mut self, namespace: &str) {
         self.namespaces.retain(|known| &*known.name != namespace);
-        if self.namespaces.is_empty() {
-            self.namespaces = Vec::new();
-        }
     }
 
-    pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop()
-    }
-
-    fn attachment_until(&self) -> Option<Instant> {
+    fn attachment_until(&self) -> Option<Moment> {
         self.partial.as_ref().map(|partial| partial.until)
     }
 
@@ -146,16 +139,16 @@ impl Connection {
         self.joined(namespace).is_some()
     }
 
-    pub(crate) fn break_off(&mut self, violation: Violation) {
+    fn break_off(&mut self, violation: Violation) -> Output {
         assert!(!self.broken, "a connection breaks once");
         self.broken = true;
         self.connect_until = None;
         self.partial = None;
-        self.namespaces = Vec::new();
-        self.outputs.push(Output::Broken(violation));
+        self.namespaces = Few::new();
+        Output::Broken(violation)
     }
 
-    fn handle_text(&mut self, text: &Bytes, now: Instant) -> Result<(), Violation> {
+    fn handle_text(&mut self, text: &Bytes, now: Instant) -> Result<Option<Output>, Violation> {
         let packet = Packet::decode(text)?;
         match packet.kind {
             Kind::Connect => self.handle_connect(&packet),
@@ -186,7 +179,7 @@ impl Connection {
         }
     }
 
-    fn handle_connect(&mut self, packet: &Packet<'_>) -> Result<(), Violation> {
+    fn handle_connect(&mut self, packet: &Packet<'_>) -> Result<Option<Output>, Violation> {
         let auth = match packet.payload {
             "" => None,
             payload if json::is_object(payload) => Some(payload),
@@ -203,21 +196,18 @@ impl Connection {
             return Err(Violation::TooManyNamespaces);
         }
         let namespace: Arc<str> = packet.namespace.into();
-        // Nearly all clients join one: do not reserve for four.
-        self.namespaces.reserve_exact(1);
         self.namespaces.push(Namespace {
             name: Arc::clone(&namespace),
             joined: false,
         });
-        self.outputs.push(Output::Connect {
+        Ok(Some(Output::Connect {
             namespace,
             auth: auth.map(str::to_owned),
             recovery: auth.and_then(recovery_claim),
-        });
-        Ok(())
+        }))
     }
 
-    fn handle_disconnect(&mut self, packet: &Packet<'_>) -> Result<(), Violation> {
+    fn handle_disconnect(&mut self, packet: &Packet<'_>) -> Result<Option<Output>, Violation> {
         if !packet.payload.is_empty() {
             return Err(Violation::Malformed);
         }
@@ -229,13 +219,12 @@ impl Connection {
             Some(Namespace { name, joined: true }) => {
                 let namespace = Arc::clone(name);
                 self.remove(&namespace);
-                self.outputs.push(Output::Disconnect { namespace });
-                Ok(())
+                Ok(Some(Output::Disconnect { namespace }))
             }
             // It could not know yet that it is joined. Forgetting it would let `accept` meet a later CONNECT.
             Some(Namespace { joined: false, .. }) => Err(Violation::NotJoined),
             // Both sides may leave at the same time.
-            None => Ok(()),
+            None => Ok(None),
         }
     }
 
@@ -246,11 +235,10 @@ impl Connection {
         inner: &str,
         head: Head,
         now: Instant,
-    ) -> Result<(), Violation> {
+    ) -> Result<Option<Output>, Violation> {
         let inner_text = text.slice_ref(inner.as_bytes());
         if packet.attachments == 0 {
-            self.deliver(head, EventData::checked(inner_text, Vec::new()));
-            return Ok(());
+            return Ok(self.delivered(head, EventData::checked(inner_text, Vec::new())));
         }
         let placeholders = Placeholders::read(packet.payload, packet.attachments);
         if placeholders.map_err(|_| Violation::Malformed)?.has_illegal() {
@@ -261,9 +249,9 @@ impl Connection {
             inner: inner_text,
             attachments: Vec::with_capacity(packet.attachments),
             expected: packet.attachments,
-            until: now + ATTACHMENT_WAIT,
+            until: (now + ATTACHMENT_WAIT).into(),
         }));
-        Ok(())
+        Ok(None)
     }
 
     fn joined(&self, namespace: &str) -> Option<Arc<str>> {

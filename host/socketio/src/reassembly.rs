@@ -4,6 +4,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use engineio::Moment;
 
 use crate::{
     connection::{Connection, Output},
@@ -20,7 +21,7 @@ pub(crate) struct Partial {
     /// At most [`crate::ATTACHMENTS_MAX`], each at most a message: that bounds what a client can make us hold.
     pub(crate) expected: usize,
     /// When the next attachment must have come.
-    pub(crate) until: Instant,
+    pub(crate) until: Moment,
 }
 
 /// For one attachment to follow another. A client that stalls would make us hold ten messages for as long as it
@@ -43,10 +44,13 @@ pub(crate) enum Head {
 }
 
 impl Connection {
-    pub(crate) fn handle_attachment(&mut self, attachment: Bytes, now: Instant) {
+    pub(crate) fn handle_attachment(
+        &mut self,
+        attachment: Bytes,
+        now: Instant,
+    ) -> Result<Option<Output>, Violation> {
         let Some(mut partial) = self.partial.take() else {
-            self.break_off(Violation::AttachmentUnannounced);
-            return;
+            return Err(Violation::AttachmentUnannounced);
         };
         assert!(
             partial.attachments.len() < partial.expected,
@@ -54,8 +58,9 @@ impl Connection {
         );
         partial.attachments.push(attachment);
         if partial.attachments.len() < partial.expected {
-            partial.until = now + ATTACHMENT_WAIT;
+            partial.until = (now + ATTACHMENT_WAIT).into();
             self.partial = Some(partial);
+            Ok(None)
         } else {
             let Partial {
                 head,
@@ -63,20 +68,20 @@ impl Connection {
                 attachments,
                 ..
             } = *partial;
-            self.deliver(head, EventData::checked(inner, attachments));
+            Ok(self.delivered(head, EventData::checked(inner, attachments)))
         }
     }
 
-    pub(crate) fn deliver(&mut self, head: Head, data: EventData) {
+    pub(crate) fn delivered(&self, head: Head, data: EventData) -> Option<Output> {
         match head {
             // The server may have left the namespace between a packet and its last attachment.
             Head::Event { namespace, ack } if self.is_joined(&namespace) => {
-                self.outputs.push(Output::Event { namespace, ack, data });
+                Some(Output::Event { namespace, ack, data })
             }
             Head::Ack { namespace, id } if self.is_joined(&namespace) => {
-                self.outputs.push(Output::Ack { namespace, id, data });
+                Some(Output::Ack { namespace, id, data })
             }
-            Head::Event { .. } | Head::Ack { .. } | Head::Late => {}
+            Head::Event { .. } | Head::Ack { .. } | Head::Late => None,
         }
     }
 }

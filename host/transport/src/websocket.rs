@@ -300,6 +300,6 @@ impl Received {
 
 /// Allocated for every WebSocket, idle or not. What is read goes through a buffer that a core's WebSockets share, so that one
 /// system call takes more than this.
-const READ_BUFFER_BYTES: usize = 256;
+const READ_BUFFER_BYTES: usize = 128;
 /// Taken in before answers are written: several answers then share a write.
 const MESSAGES_AT_ONCE: usize = 32;

@@ -47,8 +47,7 @@ pub fn socketio_decoder(data: &[u8]) {
             Some((b'b', rest)) => Message::Binary(Bytes::copy_from_slice(rest)),
             _ => Message::Text(Bytes::copy_from_slice(part)),
         };
-        connection.handle_message(message, start());
-        while let Some(output) = connection.poll_output() {
+        if let Some(output) = connection.handle_message(message, start()) {
             assert!(!broken, "{output:?} after Broken");
             match output {
                 Output::Connect { namespace, .. } => connection.accept(&namespace),
@@ -67,14 +66,15 @@ fn check_event(data: &EventData, ack: Option<u64>) {
     let (_, args) = data.split();
     EventData::args(&args, Vec::new()).expect("an event's arguments are a JSON array");
     let mut peer = joined();
+    let mut output = None;
     for packet in encode::event("/a", data, ack, None) {
         let message = match packet {
             Packet::Text(text) => Message::Text(text.slice(1..)),
             Packet::Binary(bytes) => Message::Binary(bytes),
         };
-        peer.handle_message(message, start());
+        assert!(output.is_none(), "{output:?} before the packet's end");
+        output = peer.handle_message(message, start());
     }
-    let output = peer.poll_output();
     let expected = Output::Event {
         namespace: "/a".into(),
         ack,
@@ -87,8 +87,7 @@ fn joined() -> Connection {
     let mut connection = Connection::new(Duration::from_secs(45), start());
     for namespace in ["/", "/a"] {
         let connect = Message::Text(format!("0{namespace},").into());
-        connection.handle_message(connect, start());
-        assert!(connection.poll_output().is_some());
+        assert!(connection.handle_message(connect, start()).is_some());
         connection.accept(namespace);
     }
     connection

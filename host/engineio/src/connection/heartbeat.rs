@@ -1,14 +1,14 @@
 use std::time::Instant;
 
-use crate::settings::Settings;
+use crate::{moment::Moment, settings::Settings};
 
 /// The server's pings: one `ping_interval` after the handshake or the last pong, one at a time.
 #[derive(Debug)]
 pub(super) enum Heartbeat {
     /// The next ping is sent at this time.
-    Quiet(Instant),
+    Quiet(Moment),
     /// A ping was sent; its pong must come before this time.
-    Asked(Instant),
+    Asked(Moment),
 }
 
 /// What a time-out asks for.
@@ -20,7 +20,7 @@ pub(super) enum Beat {
 
 impl Heartbeat {
     pub(super) fn new(settings: &Settings, now: Instant) -> Self {
-        Self::Quiet(now + settings.ping_interval)
+        Self::Quiet((now + settings.ping_interval).into())
     }
 
     /// A pong that nobody asked for moves nothing: a flood of them is free.
@@ -31,19 +31,20 @@ impl Heartbeat {
     }
 
     pub(super) fn handle_timeout(&mut self, settings: &Settings, now: Instant) -> Option<Beat> {
-        if now < self.timeout() {
+        let due = Instant::from(self.timeout());
+        if now < due {
             return None;
         }
         match self {
-            Self::Quiet(due) => {
+            Self::Quiet(_) => {
                 // The pong is due counted from when the ping was, so that a clock's grain adds nothing; but a
                 // process that slept for longer than half of that is not to find all its clients dead.
-                let asked = if now.duration_since(*due) <= settings.ping_timeout / 2 {
-                    *due
+                let asked = if now.duration_since(due) <= settings.ping_timeout / 2 {
+                    due
                 } else {
                     now
                 };
-                *self = Self::Asked(asked + settings.ping_timeout);
+                *self = Self::Asked((asked + settings.ping_timeout).into());
                 Some(Beat::Ping)
             }
             Self::Asked(_) => Some(Beat::Dead),
@@ -54,7 +55,7 @@ impl Heartbeat {
         matches!(self, Self::Asked(_))
     }
 
-    pub(super) fn timeout(&self) -> Instant {
+    pub(super) fn timeout(&self) -> Moment {
         match self {
             Self::Quiet(at) | Self::Asked(at) => *at,
         }

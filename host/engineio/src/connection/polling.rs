@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::{CloseReason, Connection, Output, Phase, queue::PAYLOAD_PACKETS_MAX};
 use crate::{
+    moment::Moment,
     packet::{ClientPacket, Packet},
     payload,
     refusal::Refusal,
@@ -16,18 +17,19 @@ pub(super) struct Polling {
     /// The pending GET: set by `handle_poll`, ended by an answer or an abort.
     pub(super) get: Option<Get>,
     /// The WebSocket that probes: set by `handle_websocket`, ended by `5`, a mistake, its end or the time-out.
-    pub(super) upgrade: Option<Upgrade>,
+    /// Boxed: few sessions have one, and none for long.
+    pub(super) upgrade: Option<Box<Upgrade>>,
 }
 
 #[derive(Debug)]
 pub(super) struct Get {
     /// While an upgrade is under way the client waits for its poll to end: it gets a noop at this time.
-    pub(super) noop_at: Option<Instant>,
+    pub(super) noop_at: Option<Moment>,
 }
 
 #[derive(Debug)]
 pub(super) struct Upgrade {
-    pub(super) until: Instant,
+    pub(super) until: Moment,
     /// Whether `3probe` was sent.
     pub(super) probed: bool,
 }
@@ -45,7 +47,7 @@ impl Polling {
         self.upgrade.take().is_some()
     }
 
-    pub(super) fn timeout(&self) -> Option<Instant> {
+    pub(super) fn timeout(&self) -> Option<Moment> {
         let noop_at = self.get.as_ref().and_then(|get| get.noop_at);
         let until = self.upgrade.as_ref().map(|upgrade| upgrade.until);
         noop_at.into_iter().chain(until).min()
@@ -64,7 +66,7 @@ impl Connection {
             Phase::Polling(polling) => {
                 let probed = polling.upgrade.as_ref().is_some_and(|upgrade| upgrade.probed);
                 polling.get = Some(Get {
-                    noop_at: probed.then(|| now + NOOP_DELAY),
+                    noop_at: probed.then(|| (now + NOOP_DELAY).into()),
                 });
                 Ok(())
             }
@@ -154,6 +156,7 @@ impl Connection {
         let Phase::Polling(polling) = &mut self.phase else {
             return;
         };
+        let now = Moment::from(now);
         let noop_at = polling.get.as_ref().and_then(|get| get.noop_at);
         if polling
             .upgrade

@@ -17,10 +17,10 @@ impl Connection {
     pub fn handle_websocket(&mut self, settings: &Settings, now: Instant) -> Result<(), Refusal> {
         match &mut self.phase {
             Phase::Polling(polling) if polling.upgrade.is_none() && settings.websocket => {
-                polling.upgrade = Some(Upgrade {
-                    until: now + settings.upgrade_timeout,
+                polling.upgrade = Some(Box::new(Upgrade {
+                    until: (now + settings.upgrade_timeout).into(),
                     probed: false,
-                });
+                }));
                 Ok(())
             }
             Phase::Polling(_) | Phase::WebSocket | Phase::Closing { .. } | Phase::Closed(_) => {

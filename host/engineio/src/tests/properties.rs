@@ -156,7 +156,7 @@ fn run(via: Transport, settings: &Settings, operations: &[Operation]) {
         .enumerate()
         .all(|(index, number)| index as u64 == *number);
     assert!(kept, "lost, doubled or out of order: {:?}", witness.received);
-    assert!(size_of_val(&connection) <= 200);
+    assert!(size_of_val(&connection) <= 96);
 }
 
 proptest! {

@@ -10,7 +10,7 @@ fn asks_then_gives_up() {
     );
     assert_eq!(link.handle_timeout(second * 20, start + second * 25), Tick::Ping);
     link.handle_life(second * 25, start + second * 30);
-    assert_eq!(link.timeout(), start + second * 55);
+    assert_eq!(link.timeout(), (start + second * 55).into());
     assert_eq!(link.handle_timeout(second * 20, start + second * 55), Tick::Ping);
     assert_eq!(link.handle_timeout(second * 20, start + second * 75), Tick::Dead);
 }

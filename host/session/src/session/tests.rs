@@ -8,12 +8,12 @@ use crate::{outbox, socket::Socket, timers::TimerKey};
 #[test]
 fn what_every_session_holds_stays_small() {
     let held = [
-        ("a session", size_of::<Session>(), 536),
-        ("its link", size_of::<Link>(), 152),
-        ("its dialect", size_of::<Dialect>(), 160),
-        ("a socket", size_of::<Socket>(), 440),
-        ("a WebSocket's outbox", outbox::BYTES, 160),
-        ("a timer", size_of::<(Instant, TimerKey)>(), 32),
+        ("a session", size_of::<Session>(), 312),
+        ("its link", size_of::<Link>(), 96),
+        ("its dialect", size_of::<Dialect>(), 56),
+        ("a socket", size_of::<Socket>(), 312),
+        ("a WebSocket's outbox", outbox::BYTES, 128),
+        ("a timer", size_of::<(Moment, TimerKey)>(), 24),
     ];
     for (name, bytes, most) in held {
         assert!(bytes <= most, "{name}: {bytes} B, at most {most}");

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use engineio::Message;
 use expect_test::{Expect, expect};
 
-use super::{Run, start};
+use super::Run;
 use crate::{DataError, EventData, Output};
 
 fn check(data: Result<EventData, DataError>, expected: &Expect) {
@@ -116,9 +116,8 @@ fn from_the_log() {
 fn receiving_copies_no_text() {
     let mut run = Run::joined();
     let frame = Bytes::from_static(b"21[ \"name\", 1 ]");
-    run.connection
-        .handle_message(Message::Text(frame.clone()), start());
-    let Some(Output::Event { data, .. }) = run.connection.poll_output() else {
+    let output = run.message(Message::Text(frame.clone()));
+    let Some(Output::Event { data, .. }) = output else {
         panic!("no event")
     };
     assert_eq!(data.inner(), "\"name\", 1");

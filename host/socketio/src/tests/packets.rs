@@ -208,8 +208,8 @@ fn check_each(packets: &str, expected: &Expect) {
 #[test]
 fn text_that_is_not_utf8() {
     let mut run = Run::new();
-    run.message(engineio::Message::Text(bytes::Bytes::from_static(b"0\xff")));
-    assert_eq!(run.step(""), "  broken Malformed: malformed packet\n");
+    let output = run.message(engineio::Message::Text(bytes::Bytes::from_static(b"0\xff")));
+    assert_eq!(output, Some(crate::Output::Broken(crate::Violation::Malformed)));
 }
 
 /// Depth costs no stack, and is passed on.

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use engineio::{Message, Packet};
 use proptest::prelude::*;
 
-use super::{Run, start};
+use super::Run;
 use crate::{EventData, Output, encode};
 
 #[derive(Clone, Debug)]
@@ -40,15 +40,21 @@ proptest! {
         let mut run = Run::new();
         let mut broken = false;
         for operation in operations {
-            match operation {
+            let output = match operation {
                 Operation::Text(text) => run.message(Message::Text(text.into())),
                 Operation::Bytes(bytes) => run.message(Message::Text(bytes.into())),
                 Operation::Binary => run.message(Message::Binary(Bytes::from_static(b"x"))),
-                Operation::Accept(namespace) => run.connection.accept(namespace),
-                Operation::Remove(namespace) => run.connection.remove(namespace),
+                Operation::Accept(namespace) => {
+                    run.connection.accept(namespace);
+                    None
+                }
+                Operation::Remove(namespace) => {
+                    run.connection.remove(namespace);
+                    None
+                }
                 Operation::Timeout => run.connection.handle_timeout(run.now),
-            }
-            while let Some(output) = run.connection.poll_output() {
+            };
+            if let Some(output) = output {
                 prop_assert!(!broken, "{:?} after Broken", output);
                 if let Output::Event { data, .. } = &output {
                     let (_, args) = data.split();
@@ -77,14 +83,16 @@ proptest! {
         let mut run = Run::new();
         run.step(&format!("0{namespace}"));
         run.connection.accept(namespace);
+        let mut output = None;
         for packet in encode::event(namespace, &data, ack, offset.as_deref()) {
             let message = match packet {
                 Packet::Text(text) => Message::Text(text.slice(1..)),
                 Packet::Binary(bytes) => Message::Binary(bytes),
             };
-            run.connection.handle_message(message, start());
+            prop_assert!(output.is_none());
+            output = run.message(message);
         }
-        let Some(Output::Event { ack: received_ack, data: received, .. }) = run.connection.poll_output() else {
+        let Some(Output::Event { ack: received_ack, data: received, .. }) = output else {
             return Err(TestCaseError::fail("no event"));
         };
         if ack.is_none() {
