@@ -1,6 +1,6 @@
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use engineio::Moment;
@@ -138,24 +138,25 @@ const BURST_NS: u64 = 1_000_000_000;
 
 impl Bucket {
     /// Takes `amount` at a rate of `per_second`, which may differ from call to call: settings change.
-    pub fn take(&mut self, amount: u64, per_second: u64, now: Instant) {
+    pub fn take(&mut self, amount: u64, per_second: u64, now: impl Into<Moment>) {
         // An hour at most: a debt that nobody lives to see paid is as good as any larger one. What does not fit at nine digits
         // is a matter of gigabytes.
         let cost = amount.saturating_mul(1_000_000_000) / per_second.max(1);
         let cost = cost.min(DEBT_NS_MAX);
-        let now = Moment::from(now);
+        let now = now.into();
         let start = self.paid.map_or(now, |paid| paid.max(now));
         self.paid = Some(start.plus(cost));
     }
 
     /// How long whoever wants to take more has to wait: zero while the second's worth is not used up.
-    pub fn wait(&self, now: Instant) -> Duration {
+    pub fn wait(&self, now: impl Into<Moment>) -> Duration {
         let owed = self.paid.map_or(0, |paid| paid.nanos_since(now.into()));
         Duration::from_nanos(owed.saturating_sub(BURST_NS))
     }
 
     /// Takes if nothing is owed; answers whether it did.
-    pub fn try_take(&mut self, amount: u64, per_second: u64, now: Instant) -> bool {
+    pub fn try_take(&mut self, amount: u64, per_second: u64, now: impl Into<Moment>) -> bool {
+        let now = now.into();
         // One at a rate of ten needs a tenth of the second to be free, or ten and one would pass at once.
         let mut after = *self;
         after.take(amount, per_second, now);

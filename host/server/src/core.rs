@@ -3,10 +3,10 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration
 
 use backplane::Backplane;
 use router::{Call, CallKind, Failure};
-use session::{AppEntry, Apps, Hub, Shards, Work};
+use session::{AppEntry, Apps, Hub, Shards, Work, spawn_local};
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    task::{JoinHandle, LocalSet, spawn_local},
+    task::{JoinHandle, LocalSet},
     time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
 use transport::{Peering, Site, TransportConfig, Web, WebSettings};

@@ -26,6 +26,7 @@ use crate::{
     shelf::Shelf,
     tenants::Tenants,
     timers::Due,
+    watched::Subscriptions,
 };
 
 /// A hold on a running node, from any thread.
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     /// What the operator calls this node.
     pub(crate) node: String,
     pub(crate) backplane: Arc<dyn Backplane>,
+    pub(crate) subscriptions: Subscriptions,
     pub(crate) shards: Shards,
     pub(crate) cores: Vec<mpsc::UnboundedSender<Command>>,
     pub(crate) tenants: Arc<Tenants>,

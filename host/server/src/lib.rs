@@ -37,6 +37,7 @@ mod token;
 mod traces;
 mod translate;
 mod trial;
+mod watched;
 
 pub use apps::{BuildError, check_component};
 pub use config::{Admin, Cluster, Config, ConfigError, TlsFiles};

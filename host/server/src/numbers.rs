@@ -30,15 +30,15 @@ impl Handle {
         all
     }
 
-    pub(crate) fn node_numbers(&self) -> NodeNumbers {
+    pub(crate) async fn node_numbers(&self) -> NodeNumbers {
         NodeNumbers {
             ready: self.readiness() == Readiness::Ready,
-            own: self.own_numbers(),
+            own: self.own_numbers(self.shards().tasks().await),
             cluster: self.0.joined.as_ref().map(|joined| joined.numbers(self.nodes())),
         }
     }
 
-    fn own_numbers(&self) -> Vec<NodeNumber> {
+    fn own_numbers(&self, tasks: usize) -> Vec<NodeNumber> {
         let (code, tenants) = (self.shelf().stats(), self.tenants());
         let known = self.catalogue().len() + tenants.fixed().len();
         let connections = self.0.connections_max - self.0.connections.available_permits();
@@ -48,6 +48,18 @@ impl Handle {
                 "gauge",
                 "TCP connections of clients.",
                 connections as u64,
+            ),
+            (
+                "tasks",
+                "gauge",
+                "Tasks of the cores: a WebSocket has one, and so has a connection that is asked something.",
+                tasks as u64,
+            ),
+            (
+                "subscriptions",
+                "gauge",
+                "Topics and logs that this node listens to; two for each core's line to an app.",
+                self.0.subscriptions.count() as u64,
             ),
             (
                 "apps",

@@ -13,8 +13,8 @@ use std::{
 
 use bytes::Bytes;
 use router::{Call, CallKind, Failure, Trace};
-use session::{AppEntry, Apps, Hub};
-use tokio::{sync::oneshot, task::spawn_local};
+use session::{AppEntry, Apps, Hub, spawn_local};
+use tokio::sync::oneshot;
 
 use self::mark::{Claim, Marks};
 use crate::{Handle, apps::Tenant, core::Command, logs::now_ms};

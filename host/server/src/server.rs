@@ -39,6 +39,7 @@ use crate::{
     tenants::{Grounds, Tenants},
     token::Token,
     traces,
+    watched::{Subscriptions, Watched},
 };
 
 /// A node, built and bound, that does not serve yet.
@@ -78,11 +79,11 @@ impl Server {
         // Before the store: a port that is taken mostly means that the store is, too. Bound last, so that nobody waits
         // at a port where nothing is served yet.
         rooms::check_listen(config.listen)?;
-        let (backplane, joined) = open(config, &runtime)?;
+        let (backplane, subscriptions, joined) = open(config, &runtime)?;
         let (tenants, began) = tenants(config, &runtime, &backplane)?;
         fix(&dirs, config, &runtime, &tenants)?;
         let (listeners, listen) = rooms::bind(config.listen, config.cores.get())?;
-        let (nodes, peer_listeners) = meet(config, &runtime, joined.as_ref(), &tenants.fixed())?;
+        let (nodes, mut peer_listeners) = meet(config, &runtime, joined.as_ref(), &tenants.fixed())?;
         let (shards, inboxes) = Shards::new(config.cores.get(), nodes);
         let (commands, receivers): (Vec<_>, Vec<_>) =
             (0..config.cores.get()).map(|_| mpsc::unbounded_channel()).unzip();
@@ -101,7 +102,6 @@ impl Server {
             alarms,
         };
         let peering = joined.as_ref().map(|joined| Arc::clone(&joined.peering));
-        let mut peer_listeners = peer_listeners.into_iter();
         let cores = parts.map(|(index, ((listener, inbox), commands))| Core {
             shard: u16::try_from(index).unwrap_or(u16::MAX),
             shards: shards.clone(),
@@ -120,6 +120,7 @@ impl Server {
             node: config.node.clone(),
             url: rooms::url(config, listen),
             backplane,
+            subscriptions,
             shards,
             cores: commands,
             tenants,
@@ -254,16 +255,20 @@ fn tenants(
 /// How often what nobody uses is looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 
-type Opened = (Arc<dyn Backplane>, Option<Joined>);
+type Opened = (Arc<dyn Backplane>, Subscriptions, Option<Joined>);
 
 /// The backplane: NATS, or this node's own.
 fn open(config: &Config, runtime: &Runtime) -> Result<Opened, BuildError> {
-    let Some(cluster) = &config.cluster else {
-        return Ok((rooms::open_backplane(config.data.as_deref())?, None));
+    let (backplane, joined): (Arc<dyn Backplane>, _) = if let Some(cluster) = &config.cluster {
+        rooms::check_listen(cluster.listen)?;
+        let joined = runtime.block_on(cluster::join(cluster))?;
+        (Arc::new(joined.nats.clone()), Some(joined))
+    } else {
+        (rooms::open_backplane(config.data.as_deref())?, None)
     };
-    rooms::check_listen(cluster.listen)?;
-    let joined = runtime.block_on(cluster::join(cluster))?;
-    Ok((Arc::new(joined.nats.clone()), Some(joined)))
+    let watched = Watched::new(backplane);
+    let subscriptions = watched.subscriptions();
+    Ok((Arc::new(watched), subscriptions, joined))
 }
 
 /// The other nodes, if there are any, and what listens for them.
@@ -272,16 +277,16 @@ fn meet(
     runtime: &Runtime,
     joined: Option<&Joined>,
     fixed: &[Arc<Tenant>],
-) -> Result<(Nodes, Vec<std::net::TcpListener>), BuildError> {
+) -> Result<(Nodes, std::vec::IntoIter<std::net::TcpListener>), BuildError> {
     let (Some(cluster), Some(joined)) = (&config.cluster, joined) else {
-        return Ok((Nodes::alone(), Vec::new()));
+        return Ok((Nodes::alone(), Vec::new().into_iter()));
     };
     let (listeners, listen) = rooms::bind(cluster.listen, config.cores.get())?;
     let apps = fixed
         .iter()
         .map(|tenant| (tenant.name.to_string(), tenant.digest()));
     let lease = cluster::take_lease(config, cluster, joined, listen, apps.collect());
-    Ok((runtime.block_on(lease)?, listeners))
+    Ok((runtime.block_on(lease)?, listeners.into_iter()))
 }
 
 type BoundAdmin = (std::net::TcpListener, SocketAddr, Arc<Admin>);

@@ -90,7 +90,7 @@ impl Hub {
             Err(Error::Conflict { .. }) => return self.check_housed(app, &id).await,
             Err(error) => {
                 tracing::warn!(app = %app.name, socket = %id, %error, "a socket may not have been taken in");
-                tokio::task::spawn_local(self.clone().look_after(app.clone(), id.into()));
+                crate::tasks::spawn_local(self.clone().look_after(app.clone(), id.into()));
                 return Ok(());
             }
         };
@@ -201,7 +201,7 @@ impl Hub {
             stored.map(|(key, _)| key).collect()
         });
         let hub = self.clone();
-        tokio::task::spawn_local(async move {
+        crate::tasks::spawn_local(async move {
             let saves = stream::iter(keys).for_each_concurrent(SAVES_AT_ONCE, |key| hub.save(key));
             saves.await;
         });

@@ -227,7 +227,7 @@ impl Hub {
         self.0.shards.line_opened(&app.name);
         if app.settings.recovery.is_some() {
             if self.0.shards.nodes().is_cluster() {
-                let adopting = tokio::task::spawn_local(self.clone().keep_adopting(app.clone()));
+                let adopting = crate::tasks::spawn_local(self.clone().keep_adopting(app.clone()));
                 self.keep_with_line(&app.name, adopting);
             } else {
                 self.adopt(app).await?;
@@ -244,14 +244,14 @@ impl Hub {
         let mut volatile = self.0.backplane.subscribe(&volatile_topic(&app.name)).await?;
         let mut tail = self.0.backplane.tail(&app.name).await?;
         let (hub, name) = (self.clone(), app.name.clone());
-        let following = tokio::task::spawn_local(async move {
+        let following = crate::tasks::spawn_local(async move {
             while let Some((position, step)) = tail.steps.next().await {
                 hub.with(|state, now| state.follow(&name, position, &step, now));
             }
         });
         self.keep_with_line(&app.name, following);
         let (hub, name) = (self.clone(), app.name.clone());
-        let hearing = tokio::task::spawn_local(async move {
+        let hearing = crate::tasks::spawn_local(async move {
             while let Some(payload) = volatile.next().await {
                 hub.receive_volatile(&name, &payload);
             }

@@ -62,13 +62,13 @@ impl Hub {
             spare: Cell::default(),
         }));
         let posted = hub.clone();
-        tokio::task::spawn_local(async move {
+        crate::tasks::spawn_local(async move {
             while let Some(work) = inbox.recv().await {
-                tokio::task::spawn_local(work(posted.clone()));
+                crate::tasks::spawn_local(work(posted.clone()));
             }
         });
-        tokio::task::spawn_local(hub.clone().run_timers());
-        tokio::task::spawn_local(Rc::clone(&hub.0.dirty).run());
+        crate::tasks::spawn_local(hub.clone().run_timers());
+        crate::tasks::spawn_local(Rc::clone(&hub.0.dirty).run());
         hub
     }
 
@@ -158,7 +158,7 @@ impl Hub {
                 })
             })
         });
-        tokio::task::spawn_local(done);
+        crate::tasks::spawn_local(done);
     }
 
     /// Whether `sid` is a living session of `app`: asked before a 101 and for odd methods.
@@ -341,7 +341,7 @@ pub(crate) fn start(work: impl Future<Output = ()> + 'static) {
         .poll(&mut Context::from_waker(Waker::noop()))
         .is_pending()
     {
-        tokio::task::spawn_local(work);
+        crate::tasks::spawn_local(work);
     }
 }
 

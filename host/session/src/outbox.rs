@@ -147,7 +147,7 @@ impl Outbox {
             Some(until) => {
                 inner.releasing = true;
                 let held = self.clone();
-                tokio::task::spawn_local(async move {
+                crate::tasks::spawn_local(async move {
                     tokio::time::sleep_until(until).await;
                     let mut inner = held.0.borrow_mut();
                     inner.releasing = false;

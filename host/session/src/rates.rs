@@ -4,6 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use engineio::Moment;
 use parking_lot::Mutex;
 use router::{Bucket, Hits, Limit};
 
@@ -115,13 +116,13 @@ const APP_WAIT: Duration = Duration::from_millis(100);
 const OUT_WAIT_MAX: Duration = Duration::from_secs(1);
 
 impl Intake {
-    fn take(&mut self, (events, bytes): (u64, u64), (events_rate, bytes_rate): (u64, u64), now: Instant) {
+    fn take(&mut self, (events, bytes): (u64, u64), (events_rate, bytes_rate): (u64, u64), now: Moment) {
         self.events.take(events, events_rate, now);
         self.bytes.take(bytes, bytes_rate, now);
     }
 
     /// The limit that holds up longest, and how long.
-    fn wait(&self, now: Instant, (events, bytes): (Limit, Limit)) -> (Duration, Limit) {
+    fn wait(&self, now: Moment, (events, bytes): (Limit, Limit)) -> (Duration, Limit) {
         let (by_events, by_bytes) = (self.events.wait(now), self.bytes.wait(now));
         if by_events >= by_bytes {
             (by_events, events)
@@ -174,6 +175,7 @@ impl State {
             return;
         };
         let (rates, amount) = (session.app.settings.rates, (events, bytes as u64));
+        let now = Moment::from(now);
         session
             .intake
             .take(amount, (rates.events_per_second, rates.bytes_per_second), now);
@@ -190,6 +192,7 @@ impl State {
 
     /// How long a connection is to be read no further, and for which limit.
     fn intake_wait(&self, session: &Session, now: Instant) -> (Duration, Limit) {
+        let now = Moment::from(now);
         let own = session
             .intake
             .wait(now, (Limit::EventsPerSecond, Limit::BytesPerSecond));

@@ -175,7 +175,7 @@ impl Hub {
                 Err(Error::Conflict { .. }) => {}
                 Err(error) => {
                     tracing::warn!(app = %app.name, %error, "a socket could not be taken over");
-                    tokio::task::spawn_local(self.clone().look_after(app.clone(), id.clone()));
+                    crate::tasks::spawn_local(self.clone().look_after(app.clone(), id.clone()));
                     return Err(error);
                 }
             }
@@ -266,7 +266,7 @@ impl Hub {
         };
         if self.0.shards.nodes().is_cluster() {
             let id = id.into();
-            tokio::task::spawn_local(self.clone().look_after(app, id));
+            crate::tasks::spawn_local(self.clone().look_after(app, id));
         }
         Released::Yes(Box::new(claimed))
     }

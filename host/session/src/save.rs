@@ -61,7 +61,7 @@ impl Hub {
                                 tracing::debug!(%app, socket = %socket.id, "a socket was taken over: this copy ends");
                                 if self.0.shards.nodes().is_cluster() {
                                     let (app, id) = (socket.app.clone(), socket.id.clone());
-                                    tokio::task::spawn_local(self.clone().look_after(app, id));
+                                    crate::tasks::spawn_local(self.clone().look_after(app, id));
                                 }
                                 state.evict(key, now);
                             }

@@ -184,6 +184,14 @@ impl Shards {
         merge(found.into_iter().flatten().collect(), PAGE_SOCKETS_MAX)
     }
 
+    /// Tasks that live on the cores, whatever for.
+    pub async fn tasks(&self) -> usize {
+        self.ask_all(|_| crate::tasks::tasks_alive())
+            .await
+            .into_iter()
+            .sum()
+    }
+
     /// Counters of an app over all cores.
     pub async fn stats(&self, app: Arc<str>) -> AppStats {
         let mut sum = AppStats::default();

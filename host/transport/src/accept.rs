@@ -14,11 +14,10 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
-use session::{Apps, Hub};
+use session::{Apps, Hub, spawn_local};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
-    task::spawn_local,
     time::{Instant, sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;

@@ -7,8 +7,7 @@ use std::{mem::MaybeUninit, rc::Rc};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version, header};
-use session::{Handshake, OpenRequest, Protocol};
-use tokio::task::spawn_local;
+use session::{Handshake, OpenRequest, Protocol, spawn_local};
 
 use crate::{
     TransportConfig,

@@ -3,11 +3,8 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use session::{OpenRequest, PollBody, Protocol, Refusal};
-use tokio::{
-    task::spawn_local,
-    time::{Instant, timeout_at},
-};
+use session::{OpenRequest, PollBody, Protocol, Refusal, spawn_local};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     WebSettings,

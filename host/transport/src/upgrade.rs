@@ -8,8 +8,7 @@ use hyper::{
 };
 use hyper_tungstenite::tungstenite::handshake::derive_accept_key;
 use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
-use session::{OpenRequest, Protocol, Refusal};
-use tokio::task::spawn_local;
+use session::{OpenRequest, Protocol, Refusal, spawn_local};
 
 use crate::{
     front::Front,

@@ -121,6 +121,16 @@ impl Client {
         self.until("430").await
     }
 
+    /// The same, so many at once, in one write.
+    pub(crate) async fn call_at_once(&mut self, event: &str, count: usize) -> anyhow::Result<()> {
+        let frame = frame::text(&format!("420{event}"));
+        self.write.send(&frame.repeat(count)).await?;
+        for _ in 0..count {
+            self.until("430").await?;
+        }
+        Ok(())
+    }
+
     /// Emits `event` (a JSON array) and waits for nothing.
     pub(crate) async fn emit(&mut self, event: &str) -> anyhow::Result<()> {
         self.write.send(&frame::text(&format!("42{event}"))).await

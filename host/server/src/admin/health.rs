@@ -32,7 +32,7 @@ impl Admin {
             }
             _ => Ok(reply::metrics(metrics::render(
                 &apps,
-                &self.handle.node_numbers(),
+                &self.handle.node_numbers().await,
             ))),
         }
     }

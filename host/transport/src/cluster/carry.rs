@@ -14,7 +14,8 @@ use hyper::{
     upgrade::{OnUpgrade, on},
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, task::spawn_local, time::timeout};
+use session::spawn_local;
+use tokio::{net::TcpStream, time::timeout};
 
 use super::{
     Outward, Peering, There,

@@ -34,6 +34,8 @@ const SPANS: usize = 7;
 /// The same for bytes: the allocator has more left over in one run than in another.
 const SERVERS: usize = 2;
 const ECHOES: usize = 600;
+/// Events of one client that a server finds waiting together.
+const AT_ONCE: usize = 8;
 const ECHOES_POLLED: usize = 200;
 const JOINS: usize = 40;
 const MESSAGES: usize = 40;
@@ -93,7 +95,8 @@ async fn counted() -> anyhow::Result<Vec<Measured>> {
 }
 
 async fn visit(server: &Running, mut counter: Counter) -> anyhow::Result<Vec<Measured>> {
-    let echo = echo(server, &mut counter).await?;
+    let echo = echo_at_once(server, &mut counter, 1).await?;
+    let batched = echo_at_once(server, &mut counter, AT_ONCE).await?;
     let polled = polled(server, &mut counter).await?;
     let join = join(server, &mut counter).await?;
     let few = say(server, &mut counter, FEW).await?;
@@ -101,6 +104,7 @@ async fn visit(server: &Running, mut counter: Counter) -> anyhow::Result<Vec<Mea
     let delivery = many.less(few).by(MANY - FEW);
     Ok([
         echo.of(Cost::EchoInstructions, Cost::EchoAllocations),
+        batched.of(Cost::BatchedInstructions, Cost::BatchedAllocations),
         polled.of(Cost::PolledInstructions, Cost::PolledAllocations),
         join.of(Cost::JoinInstructions, Cost::JoinAllocations),
         delivery.of(Cost::DeliveryInstructions, Cost::DeliveryAllocations),
@@ -109,15 +113,15 @@ async fn visit(server: &Running, mut counter: Counter) -> anyhow::Result<Vec<Mea
     .concat())
 }
 
-/// One client, which asks again when it is answered: each echo is read, called, recorded and written by itself.
-async fn echo(server: &Running, counter: &mut Counter) -> anyhow::Result<Counts> {
+/// One client, which asks so many again when it is answered. One: each echo is read, called, recorded and written by itself.
+async fn echo_at_once(server: &Running, counter: &mut Counter, count: usize) -> anyhow::Result<Counts> {
     let mut client = server.join(0).await?;
     let event = format!(r#"["echo","{PAYLOAD}"]"#);
     let mut spans = Vec::new();
     for _ in 0..SPANS {
         counter.forget()?;
-        for _ in 0..ECHOES {
-            client.call(&event).await?;
+        for _ in 0..ECHOES / count {
+            client.call_at_once(&event, count).await?;
         }
         spans.push(counter.read()?.by(ECHOES));
     }

@@ -12,6 +12,9 @@ pub(super) enum Cost {
     /// Of an echo with its ack, one client, one at a time.
     EchoInstructions,
     EchoAllocations,
+    /// The same where eight events of a client come at once.
+    BatchedInstructions,
+    BatchedAllocations,
     /// The same over long polling.
     PolledInstructions,
     PolledAllocations,
@@ -55,17 +58,19 @@ impl Cost {
     fn ratchet(self) -> Ratchet {
         let (most, slack) = match self {
             Self::EchoInstructions => (37_400.0, 2_600.0),
-            Self::EchoAllocations => (20.0, 0.9),
+            Self::EchoAllocations => (19.0, 0.9),
+            Self::BatchedInstructions => (32_900.0, 2_300.0),
+            Self::BatchedAllocations => (18.1, 0.9),
             Self::PolledInstructions => (80_000.0, 5_600.0),
-            Self::PolledAllocations => (40.0, 1.5),
+            Self::PolledAllocations => (39.0, 1.5),
             Self::JoinInstructions => (118_500.0, 8_300.0),
-            Self::JoinAllocations => (90.2, 2.5),
+            Self::JoinAllocations => (88.2, 2.5),
             Self::DeliveryInstructions => (1_310.0, 100.0),
             Self::DeliveryAllocations => (0.0, 0.2),
             Self::MessageInstructions => (79_800.0, 5_600.0),
             Self::MessageAllocations => (43.0, 1.3),
-            Self::IdleWebSocket => (3_630.0, 450.0),
-            Self::IdlePolling => (2_000.0, 450.0),
+            Self::IdleWebSocket => (3_040.0, 450.0),
+            Self::IdlePolling => (1_560.0, 450.0),
         };
         Ratchet { most, slack }
     }
@@ -74,6 +79,8 @@ impl Cost {
         match self {
             Self::EchoInstructions => "echo, instructions",
             Self::EchoAllocations => "echo, allocations",
+            Self::BatchedInstructions => "echo, eight at once, instructions",
+            Self::BatchedAllocations => "echo, eight at once, allocations",
             Self::PolledInstructions => "echo by polling, instructions",
             Self::PolledAllocations => "echo by polling, allocations",
             Self::JoinInstructions => "connect, instructions",
@@ -100,7 +107,7 @@ impl fmt::Display for Measured {
         let digits = usize::from(slack < 10.0) * 2;
         write!(
             f,
-            "{:<30} {:>10.digits$}, ratchet {most:.digits$} + {slack:.digits$}",
+            "{:<34} {:>10.digits$}, ratchet {most:.digits$} + {slack:.digits$}",
             self.cost.name(),
             self.value
         )?;

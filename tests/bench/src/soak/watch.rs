@@ -26,6 +26,10 @@ pub(super) struct Sample {
     sockets: f64,
     away: f64,
     instances: f64,
+    /// Of the cores.
+    tasks: f64,
+    /// To topics and logs.
+    subscriptions: f64,
 }
 
 /// Threads that serve blocking work come and go by tens of seconds.
@@ -139,6 +143,8 @@ impl Sample {
                 .unwrap_or(0.0);
         }
         [sample.sessions, sample.sockets, sample.away, sample.instances] = values;
+        sample.tasks = node.metric_with("wakeline_tasks", "").await?;
+        sample.subscriptions = node.metric_with("wakeline_subscriptions", "").await?;
         Ok(sample)
     }
 
@@ -149,7 +155,8 @@ impl Sample {
 
     /// By how much of what can be counted this exceeds another.
     pub(super) fn more_than(&self, other: &Self) -> f64 {
-        let counted = |sample: &Self| sample.sessions + sample.sockets + sample.away + sample.instances;
+        let people = |sample: &Self| sample.sessions + sample.sockets + sample.away + sample.instances;
+        let counted = |sample: &Self| people(sample) + sample.tasks + sample.subscriptions;
         let descriptors = self.descriptors.saturating_sub(other.descriptors);
         let threads = self.threads.saturating_sub(other.threads + THREADS_SLACK);
         (counted(self) - counted(other)).max(0.0) + (descriptors + threads) as f64
@@ -160,7 +167,7 @@ impl fmt::Display for Sample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:.1} MiB ({:.1} of no file), {} descriptors, {} threads, {} sessions, {} sockets, {} away, {} instances",
+            "{:.1} MiB ({:.1} of no file), {} descriptors, {} threads, {} sessions, {} sockets, {} away, {} instances, {} tasks, {} subscriptions",
             mib(self.resident_bytes),
             mib(self.anonymous_bytes),
             self.descriptors,
@@ -168,7 +175,9 @@ impl fmt::Display for Sample {
             self.sessions,
             self.sockets,
             self.away,
-            self.instances
+            self.instances,
+            self.tasks,
+            self.subscriptions
         )
     }
 }
