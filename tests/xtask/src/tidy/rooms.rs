@@ -37,7 +37,8 @@ const HOUSE: &[Room] = &[
     },
     Room {
         name: "wakeline-router",
-        rooms: &["wakeline-socketio"],
+        // For `Few` and `Moment`, which are nobody's protocol.
+        rooms: &["wakeline-engineio", "wakeline-socketio"],
         libraries: &["postcard"],
     },
     Room {
