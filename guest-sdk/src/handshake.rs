@@ -12,7 +12,8 @@ pub struct Handshake {
     pub auth: Option<String>,
     /// The query of the connection's first request, in order.
     pub query: Vec<(String, String)>,
-    /// The headers of the connection's first request, names in lower case, in order.
+    /// The headers of the connection's first request, names in lower case, in order; without those that concern the
+    /// connection alone: `Connection`, `Upgrade`, and `Sec-WebSocket-` `Key`, `Version`, `Extensions`.
     pub headers: Vec<(String, String)>,
     /// The client's address without port.
     pub remote_address: String,

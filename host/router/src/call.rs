@@ -65,7 +65,8 @@ pub struct Handshake {
     pub auth: Option<String>,
     /// Query of the connection's first request, in order, percent-decoded.
     pub query: Pairs,
-    /// Headers of the connection's first request, names in lower case. Values that are not UTF-8 are left out.
+    /// Headers of the connection's first request, names in lower case. Left out are values that are not UTF-8, and what
+    /// concerns the connection alone.
     pub headers: Pairs,
     /// The client's address without port.
     pub remote_address: String,

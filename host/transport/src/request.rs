@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use engineio::Settings;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method, header};
 use session::{Handshake, Pairs, Refusal};
 
 use crate::forwarded::Provenance;
@@ -91,11 +91,15 @@ impl<'a> Query<'a> {
     }
 }
 
-/// What an app is told of a connection.
+/// What an app is told of a connection: not what the request says to this server alone, so that a WebSocket's session knows
+/// of its client what a polling one knows.
 pub(crate) fn handshake(query: Query<'_>, headers: &HeaderMap, at: &Provenance) -> Handshake {
     let mut bytes = 0;
     let mut lines = Vec::with_capacity(headers.len());
     for (name, value) in headers {
+        if OF_THE_CONNECTION.contains(name) {
+            continue;
+        }
         let Ok(value) = std::str::from_utf8(value.as_bytes()) else {
             continue;
         };
@@ -158,6 +162,15 @@ fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
+/// They concern the connection and its framing, which are the host's. Of a WebSocket's request that is all but one of the
+/// headers that it must have, each two strings to copy into a guest; what a client asks for with `Sec-WebSocket-Protocol` is the app's.
+const OF_THE_CONNECTION: [HeaderName; 5] = [
+    header::CONNECTION,
+    header::UPGRADE,
+    header::SEC_WEBSOCKET_KEY,
+    header::SEC_WEBSOCKET_VERSION,
+    header::SEC_WEBSOCKET_EXTENSIONS,
+];
 /// As many as a sane client never sends; Node stops at 1,000.
 const PAIRS_MAX: usize = 256;
 const HEADERS_MAX: usize = 100;

@@ -135,8 +135,13 @@ const GOALS: &[Goal] = &[
         Limit::AtLeast(1.8),
     ),
     goal(
-        "two cores, by one: fan-out",
+        "two cores, by one: fan-out, flat out",
         |all| two_cores(all, cores::FAN_OUT),
+        Limit::AtLeast(1.8),
+    ),
+    goal(
+        "two cores, by one: fan-out, one at a time",
+        |all| two_cores(all, cores::ONE_BY_ONE),
         Limit::AtLeast(1.8),
     ),
     goal(

@@ -101,8 +101,14 @@ impl Disk {
         Ok(())
     }
 
-    pub(super) fn commit(&self, ops: Vec<Op>, safe: Safe) -> Result<(), Error> {
+    pub(super) fn commit(&self, mut ops: Vec<Op>, safe: Safe) -> Result<(), Error> {
         let synced = self.blocks() && safe == Safe::AsConfigured;
+        if !synced
+            && ops.len() == 1
+            && let Some(op) = ops.pop()
+        {
+            return self.write(op);
+        }
         let mode = if synced {
             PersistMode::SyncData
         } else {
@@ -122,6 +128,20 @@ impl Disk {
         if !synced {
             self.dirty.store(true, Ordering::Release);
         }
+        Ok(())
+    }
+
+    /// One write alone, which is whole as a batch is and goes to the operating system as one does, without what a batch needs
+    /// for many.
+    fn write(&self, op: Op) -> Result<(), Error> {
+        let keyspace = self.keyspace(op.space);
+        let written = match (op.space, op.value) {
+            (_, Some(value)) => keyspace.insert(op.key, value),
+            (Space::Entries, None) => keyspace.remove_weak(op.key),
+            (_, None) => keyspace.remove(op.key),
+        };
+        written.map_err(unavailable)?;
+        self.dirty.store(true, Ordering::Release);
         Ok(())
     }
 

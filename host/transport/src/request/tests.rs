@@ -155,6 +155,25 @@ fn a_handshake_holds_bounded_readable_headers() {
         ]
     );
 
+    // What is said to this server alone is not the app's; what a client asks of the app is.
+    for (name, told) in [
+        ("connection", false),
+        ("upgrade", false),
+        ("sec-websocket-key", false),
+        ("sec-websocket-version", false),
+        ("sec-websocket-extensions", false),
+        ("sec-websocket-protocol", true),
+        ("cookie", true),
+    ] {
+        let name = HeaderName::from_static(name);
+        let one = HeaderMap::from_iter([(name, HeaderValue::from_static("v"))]);
+        assert_eq!(
+            handshake(Query::new(""), &one, &at).headers.len() == 1,
+            told,
+            "{one:?}"
+        );
+    }
+
     for _ in 0..1000 {
         headers.append(HeaderName::from_static("x-c"), HeaderValue::from_static("3"));
     }
