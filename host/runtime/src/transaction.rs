@@ -101,6 +101,10 @@ impl Transaction {
     }
 
     pub(crate) fn push(&mut self, effect: Effect) {
+        if self.effects.capacity() == 0 {
+            // Mostly there is one.
+            self.effects.reserve_exact(1);
+        }
         self.effects.push(effect);
     }
 

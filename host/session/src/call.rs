@@ -15,7 +15,7 @@ use crate::{
 impl Hub {
     /// Starts working through a socket's jobs, unless that is under way.
     pub(crate) fn work(&self, key: SocketKey) {
-        let first = self.with(|state, _| {
+        let first = self.change(|state| {
             let busy = &mut state.sockets.get_mut(key)?.busy;
             if std::mem::replace(busy, true) {
                 return None;
@@ -29,7 +29,7 @@ impl Hub {
 
     /// Calls the handler for each job that waits. `busy` is set until it returns.
     pub(crate) async fn run_jobs(self, key: SocketKey) {
-        if let Some(first) = self.with(|state, _| state.next_job(key)) {
+        if let Some(first) = self.change(|state| state.next_job(key)) {
             self.run(key, first).await;
         }
     }
@@ -46,10 +46,13 @@ impl Hub {
                 Ok(effects) => self.commit(key, effects).await,
                 Err(failure) => Err(failure),
             };
-            next = self.with(|state, now| {
-                state.conclude(key, &job, outcome, now);
-                state.next_job(key)
-            });
+            next = match (&job, outcome) {
+                (Concluding::Event(_), Ok(())) => self.change(|state| state.next_job(key)),
+                (_, outcome) => self.with(|state, now| {
+                    state.conclude(key, &job, outcome, now);
+                    state.next_job(key)
+                }),
+            };
         }
     }
 

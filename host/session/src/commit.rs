@@ -40,29 +40,66 @@ struct Left {
 
 impl State {
     /// Carries out the effects of a call that only answers its client, as most do; leaves all others.
-    fn commit_now(&mut self, key: SocketKey, effects: Vec<Effect>, now: Instant) -> Option<Left> {
-        if effects.is_empty() {
-            return None;
+    fn commit_now(&mut self, key: SocketKey, mut effects: Vec<Effect>, now: Instant) -> Option<Left> {
+        match effects.pop() {
+            None => return None,
+            // Nothing to sort: so it is for most events.
+            Some(Effect::Ack { token, data }) if effects.is_empty() && self.may_send(key, now) => {
+                self.answer_one(key, token.0, data, now);
+                return None;
+            }
+            Some(last) => effects.push(last),
         }
         let (app, mut sorted) = sort(self, key, effects)?;
         if !sorted.only_answers() || !self.line(&app).sent.wait(now).is_zero() {
             let sorted = Box::new(sorted);
             return Some(Left { app, sorted });
         }
-        self.answer_all(key, &app, std::mem::take(&mut sorted.acks), &[], now);
+        self.answer_all(key, std::mem::take(&mut sorted.acks), &[], now);
         None
+    }
+
+    /// Whether what the app has sent is paid for.
+    fn may_send(&self, key: SocketKey, now: Instant) -> bool {
+        let socket = self.sockets.get(key);
+        let line = socket.and_then(|socket| self.lines.get(&socket.app.name));
+        line.is_some_and(|line| line.sent.wait(now).is_zero())
+    }
+
+    /// The ack of a call that did nothing else: it waits for what earlier calls of its socket have emitted.
+    fn answer_one(&mut self, key: SocketKey, id: u64, data: EventData, now: Instant) {
+        let Some(socket) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if !socket.pending.take_answer(id) {
+            return;
+        }
+        let after = socket.barrier;
+        self.answer_after(after, key, id, data, now);
+    }
+
+    /// Sends an ack when the log has been delivered up to `after`.
+    fn answer_after(&mut self, after: u64, key: SocketKey, id: u64, data: EventData, now: Instant) {
+        let socket = self.sockets.get(key);
+        let Some(line) = socket.and_then(|socket| self.lines.get_mut(&socket.app.name)) else {
+            return;
+        };
+        if after <= line.position().1 {
+            return self.send_ack(key, id, &data, now);
+        }
+        let socket = key;
+        let deferred = DeferredAck { socket, id, data };
+        line.deferred.entry(after).or_default().push(deferred);
     }
 
     /// Sends acks; those that emits came before are sent when these have been delivered.
     fn answer_all(
         &mut self,
         key: SocketKey,
-        app: &Arc<str>,
         acks: Vec<(usize, u64, EventData)>,
         offsets: &[u64],
         now: Instant,
     ) {
-        let processed = self.line(app).position().1;
         for (entries_before, id, data) in acks {
             let Some(socket) = self.sockets.get(key) else {
                 return;
@@ -72,16 +109,7 @@ impl State {
                 .and_then(|last| offsets.get(last))
                 .copied();
             let after = after.unwrap_or(socket.barrier);
-            if after <= processed {
-                self.send_ack(key, id, &data, now);
-            } else {
-                let deferred = DeferredAck {
-                    socket: key,
-                    id,
-                    data,
-                };
-                self.line(app).deferred.entry(after).or_default().push(deferred);
-            }
+            self.answer_after(after, key, id, data, now);
         }
     }
 }
@@ -129,7 +157,7 @@ impl Hub {
         self.emit_volatile(app, std::mem::take(&mut sorted.volatile))
             .await;
         self.with(|state, now| {
-            state.answer_all(key, app, sorted.acks, &offsets, now);
+            state.answer_all(key, sorted.acks, &offsets, now);
             if let (Some(last), Some(socket)) = (offsets.last(), state.sockets.get_mut(key)) {
                 socket.barrier = *last;
             }

@@ -256,8 +256,9 @@ impl State {
         };
         let packets = encode::ack(&socket.namespace, id, data);
         session.send(&packets, now);
-        let app = socket.app.name.clone();
-        self.line(&app).sent.add(packets.iter().map(size).sum(), now);
+        if let Some(line) = self.lines.get_mut(&socket.app.name) {
+            line.sent.add(packets.iter().map(size).sum(), now);
+        }
         self.settle(session_key, now);
     }
 

@@ -226,9 +226,14 @@ impl Hub {
     /// Mutates the state, then carries out what that left to do. Everything that happens on a core goes through here.
     pub(crate) fn with<R>(&self, mutate: impl FnOnce(&mut State, Instant) -> R) -> R {
         let now = tokio::time::Instant::now().into_std();
+        self.change(|state| mutate(state, now))
+    }
+
+    /// The same, for what does not ask how late it is: on the path of every event a look at the clock counts.
+    pub(crate) fn change<R>(&self, mutate: impl FnOnce(&mut State) -> R) -> R {
         let (result, mut tasks) = {
             let mut state = self.0.state.borrow_mut();
-            let result = mutate(&mut state, now);
+            let result = mutate(&mut state);
             if state.tasks.is_empty() {
                 return result;
             }

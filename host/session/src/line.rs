@@ -1,7 +1,9 @@
 //! An app on one core: who is in which room, and how far its log has been read.
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use router::{Epoch, Membership};
+use rustc_hash::FxHashMap;
+use slotmap::{SlotMap, new_key_type};
 use socketio::EventData;
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -9,6 +11,21 @@ use crate::{
     rates::{Intake, Sent},
     state::{AppStats, SocketKey},
 };
+
+/// The lines of one core, by their apps' names. Asked several times an event, nearly always for the app that was asked for
+/// last, by the very same text: that is found without looking at the text.
+#[derive(Default)]
+pub(crate) struct Lines {
+    all: SlotMap<LineKey, Line>,
+    /// The names are of apps that exist, not of clients' choosing.
+    names: FxHashMap<Arc<str>, LineKey>,
+    /// The line that was found last, and where the name is that it is kept under.
+    last: Option<(usize, LineKey)>,
+}
+
+new_key_type! {
+    struct LineKey;
+}
 
 /// One app's line on this core: made when its first session opens, let go by [`crate::Hub::close_line`].
 #[derive(Default)]
@@ -60,6 +77,61 @@ pub(crate) struct DeferredAck {
     pub(crate) data: EventData,
 }
 
+impl Lines {
+    pub(crate) fn get(&self, app: &Arc<str>) -> Option<&Line> {
+        let key = match self.last {
+            Some((place, key)) if place == place_of(app) => key,
+            _ => *self.names.get(app)?,
+        };
+        self.all.get(key)
+    }
+
+    pub(crate) fn get_mut(&mut self, app: &Arc<str>) -> Option<&mut Line> {
+        let key = match self.last {
+            Some((place, key)) if place == place_of(app) => key,
+            _ => self.find(app)?,
+        };
+        self.all.get_mut(key)
+    }
+
+    /// The app's line, made if need be.
+    pub(crate) fn of(&mut self, app: &Arc<str>) -> &mut Line {
+        let known = match self.last {
+            Some((place, key)) if place == place_of(app) => Some(key),
+            _ => self.find(app),
+        };
+        let key = known.unwrap_or_else(|| {
+            let key = self.all.insert(Line::default());
+            self.names.insert(Arc::clone(app), key);
+            key
+        });
+        match self.all.get_mut(key) {
+            Some(line) => line,
+            None => unreachable!("a name leads to a line"),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, app: &Arc<str>) -> Option<Line> {
+        // The name goes with the line, and another may come to be where it was.
+        self.last = None;
+        let key = self.names.remove(app)?;
+        self.all.remove(key)
+    }
+
+    fn find(&mut self, app: &Arc<str>) -> Option<LineKey> {
+        let (name, key) = self.names.get_key_value(app)?;
+        // Only by its own copy of the name: that one stays where it is for as long as the line lives.
+        if Arc::ptr_eq(name, app) {
+            self.last = Some((place_of(app), *key));
+        }
+        Some(*key)
+    }
+}
+
+fn place_of(app: &Arc<str>) -> usize {
+    Arc::as_ptr(app).cast::<u8>().addr()
+}
+
 impl Line {
     /// The epoch and the last offset delivered here. Only sockets ask, and those exist only on an open line.
     pub(crate) fn position(&self) -> (Epoch, u64) {
@@ -69,3 +141,6 @@ impl Line {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -242,6 +242,8 @@ impl Outbox {
 }
 
 impl Inner {
+    /// Inlined: it is asked for every frame, and once more.
+    #[inline]
     fn pop(&mut self) -> Option<Outgoing> {
         if self.is_held() {
             return None;
@@ -256,6 +258,7 @@ impl Inner {
     }
 
     /// Whether the next frame must wait for its time.
+    #[inline]
     fn is_held(&mut self) -> bool {
         if self.held.is_none() {
             return false;

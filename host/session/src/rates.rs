@@ -184,10 +184,10 @@ impl State {
             part(rates.app_events_per_second),
             part(rates.app_bytes_per_second),
         );
-        let app = Arc::clone(&session.app.name);
-        let line = self.line(&app);
-        line.intake.take(amount, of_app, now);
-        line.stats.bytes_in += amount.1;
+        if let Some(line) = self.lines.get_mut(&session.app.name) {
+            line.intake.take(amount, of_app, now);
+            line.stats.bytes_in += amount.1;
+        }
     }
 
     /// How long a connection is to be read no further, and for which limit.

@@ -128,7 +128,10 @@ impl Progress {
 impl Record {
     pub(crate) fn encode(&self) -> Bytes {
         // Plain data into memory: nothing there can fail.
-        postcard::to_stdvec(&(FORMAT, self)).unwrap_or_default().into()
+        let room = Vec::with_capacity(MOSTLY_BYTES);
+        postcard::to_extend(&(FORMAT, self), room)
+            .unwrap_or_default()
+            .into()
     }
 
     /// `None` if the bytes are of another format: as if there were no record.
@@ -143,8 +146,11 @@ impl Record {
 
 /// The bucket of an app's socket records.
 pub(crate) fn bucket(app: &str) -> String {
-    format!("sessions:{app}")
+    ["sessions:", app].concat()
 }
+
+/// Enough for a socket in a few rooms, without state.
+const MOSTLY_BYTES: usize = 128;
 
 /// First byte of a stored record.
 const FORMAT: u8 = 6;

@@ -79,10 +79,14 @@ impl Hub {
     /// have been stored all the same, so a conflict with the very bytes that were to be written is none.
     async fn write_own(&self, key: SocketKey, app: &str, change: Change) -> Result<Option<u64>, Error> {
         let (bucket, backplane) = (bucket(app), &self.0.backplane);
+        if !self.0.shards.nodes().is_cluster() {
+            let revisions = backplane.write(&bucket, vec![change]).await?;
+            return Ok(revisions.first().copied());
+        }
         loop {
             let error = match backplane.write(&bucket, vec![change.clone()]).await {
-                Err(error) if self.0.shards.nodes().is_cluster() => error,
-                done => return done.map(|revisions| revisions.first().copied()),
+                Ok(revisions) => return Ok(revisions.first().copied()),
+                Err(error) => error,
             };
             // Gone meanwhile: what it was is not to be written over what it became.
             if !self.with(|state, _| state.sockets.contains_key(key)) {

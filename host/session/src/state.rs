@@ -14,7 +14,7 @@ use socketio::{EventData, RecoveryClaim, encode};
 
 use crate::{
     collect::{Collecting, Gathering, Report},
-    line::Line,
+    line::{Line, Lines},
     raw,
     session::{Dialect, Link, Session},
     socket::{Asker, Job, Phase, Socket},
@@ -33,8 +33,7 @@ pub(crate) struct State {
     /// Keys that are drawn, not chosen.
     pub(crate) sids: FxHashMap<Arc<str>, SessionKey>,
     pub(crate) sockets: SlotMap<SocketKey, Socket>,
-    /// Looked up several times an event; the names are of apps that exist, not of clients' choosing.
-    pub(crate) lines: FxHashMap<Arc<str>, Line>,
+    pub(crate) lines: Lines,
     pub(crate) timers: Timers,
     /// Emits to many: those that this core's handlers wait for, and those that its sockets were asked by.
     pub(crate) collecting: HashMap<u64, Collecting>,
@@ -56,7 +55,7 @@ impl Default for State {
             sessions: SlotMap::with_capacity_and_key(SLOTS),
             sids: FxHashMap::default(),
             sockets: SlotMap::with_capacity_and_key(SLOTS),
-            lines: FxHashMap::default(),
+            lines: Lines::default(),
             timers: Timers::default(),
             collecting: HashMap::new(),
             gathering: HashMap::new(),
@@ -133,12 +132,7 @@ pub struct AppStats {
 
 impl State {
     pub(crate) fn line(&mut self, app: &Arc<str>) -> &mut Line {
-        if !self.lines.contains_key(app) {
-            self.lines.insert(app.clone(), Line::default());
-        }
-        self.lines
-            .get_mut(app)
-            .unwrap_or_else(|| unreachable!("inserted above"))
+        self.lines.of(app)
     }
 
     pub(crate) fn add_socket(&mut self, socket: Socket) -> SocketKey {
@@ -324,8 +318,8 @@ impl State {
         if !socket.busy {
             self.tasks.push(Task::Work(key));
         }
-        if let Some(app) = self.sockets.get(key).map(|socket| socket.app.name.clone()) {
-            self.line(&app).stats.events += 1;
+        if let Some(line) = self.lines.get_mut(&socket.app.name) {
+            line.stats.events += 1;
         }
     }
 

@@ -30,6 +30,9 @@ impl<'a> Array<'a> {
 
 /// The first element of a checked array's inner text, and the inner text of the others.
 pub(crate) fn split_first(inner: &str) -> (&str, &str) {
+    if let Some(split) = split_plain(inner) {
+        return split;
+    }
     let mut values = serde_json::Deserializer::from_str(inner).into_iter::<&RawValue>();
     let Some(Ok(first)) = values.next() else {
         return ("", "");
@@ -40,6 +43,20 @@ pub(crate) fn split_first(inner: &str) -> (&str, &str) {
         .trim_start_matches(WHITE_SPACE);
     let rest = rest.strip_prefix(',').unwrap_or_default();
     (first.get(), rest.trim_start_matches(WHITE_SPACE))
+}
+
+/// The same where the first element is a string in which nothing is escaped, as names of events are: it ends with the next
+/// quotation mark, and what follows has been checked.
+fn split_plain(inner: &str) -> Option<(&str, &str)> {
+    let after = inner.strip_prefix('"')?;
+    let end = after.bytes().position(|byte| byte == b'"' || byte == b'\\')?;
+    let (first, rest) = inner.split_at_checked(end + 2)?;
+    if !first.ends_with('"') {
+        return None;
+    }
+    let rest = rest.trim_start_matches(WHITE_SPACE);
+    let rest = rest.strip_prefix(',').unwrap_or_default();
+    Some((first, rest.trim_start_matches(WHITE_SPACE)))
 }
 
 /// Whether `text` is one JSON object.

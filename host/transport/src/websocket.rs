@@ -21,7 +21,7 @@ use hyper_tungstenite::tungstenite::{
         frame::{Frame, coding::CloseCode},
     },
 };
-use session::{Outgoing, WsPort};
+use session::{Outgoing, Sink, WsPort};
 use tokio::time::{Sleep, sleep, timeout};
 
 pub(crate) use self::wire::poll_read_some;
@@ -187,13 +187,28 @@ impl Socket {
     /// `Ready(None)`: the session has nothing more for now and all of it is written.
     fn poll_send(&mut self, port: &mut WsPort, cx: &mut Context<'_>) -> Poll<Option<End>> {
         loop {
-            let mut is_drained = false;
-            while !is_drained && self.lane.queued_bytes() < OUT_BYTES_HIGH {
-                match port.poll_outgoing(cx) {
-                    Poll::Ready(Outgoing::Close(code)) => return Poll::Ready(Some(End::Close(code))),
-                    Poll::Ready(frame) => self.lane.queue(wire::frame(frame)),
-                    Poll::Pending => is_drained = true,
+            let (mut is_drained, mut close) = (false, None);
+            let mut next = || match port.poll_outgoing(cx) {
+                Poll::Ready(Outgoing::Close(code)) => {
+                    close = Some(code);
+                    None
                 }
+                Poll::Ready(frame) => Some(frame),
+                Poll::Pending => {
+                    is_drained = true;
+                    None
+                }
+            };
+            // Mostly all of it goes out at once, without having been in a buffer of this WebSocket's own.
+            if !self.lane.write(&mut next) {
+                while self.lane.queued_bytes() < OUT_BYTES_HIGH
+                    && let Some(frame) = next()
+                {
+                    self.lane.queue(wire::frame(frame));
+                }
+            }
+            if let Some(code) = close {
+                return Poll::Ready(Some(End::Close(code)));
             }
             match ready!(self.poll_write(cx)) {
                 Err(e) => {
