@@ -85,7 +85,15 @@ impl Dirty {
         loop {
             self.added.notified().await;
             std::mem::swap(&mut batch, &mut *self.outboxes.borrow_mut());
-            batch.drain(..).for_each(|outbox| outbox.write());
+            let many = batch.len() > WRITES_AT_ONCE;
+            for (index, outbox) in batch.drain(..).enumerate() {
+                // What others wait for goes first, and what comes of it for those who still wait goes out with what
+                // they have.
+                if many && index % WRITES_AT_ONCE == 0 {
+                    tokio::task::yield_now().await;
+                }
+                outbox.write();
+            }
             batch.shrink_to(OUTBOXES_KEPT);
         }
     }
@@ -99,6 +107,8 @@ impl Dirty {
     }
 }
 
+/// Writes after which a core looks at what else there is to do: some hundred microseconds, beside which a look is nothing.
+const WRITES_AT_ONCE: usize = 64;
 /// Room in the list of dirty outboxes that a quiet core may keep.
 const OUTBOXES_KEPT: usize = 1024;
 
