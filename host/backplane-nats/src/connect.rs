@@ -1,6 +1,6 @@
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread,
@@ -18,8 +18,13 @@ use tokio::{
 };
 
 use crate::{
-    ConnectError, Nats, NatsConfig, ServerInfo, config::version, inner::Inner, link::Link, names::Names,
-    stats::Counters, streams::Streams,
+    ConnectError, Nats, NatsConfig, ServerInfo,
+    config::version,
+    inner::Inner,
+    link::{Lane, Link},
+    names::Names,
+    stats::Counters,
+    streams::Streams,
 };
 
 /// Starts the thread that everything of NATS runs on, and has it connect. It ends when `Nats` is dropped.
@@ -66,18 +71,9 @@ async fn live(config: NatsConfig, answer: oneshot::Sender<Result<Nats, ConnectEr
 
 async fn establish(config: NatsConfig) -> Result<(Inner, ServerInfo), ConnectError> {
     let counters = Arc::new(Counters::default());
-    let (returns, returned) = watch::channel(0);
     let control = open(&config, "control", Arc::clone(&counters), None).await?;
-    let data = open(&config, "data", Arc::clone(&counters), Some(returns)).await?;
+    let data = lane(&config, "data", &counters).await?;
     let info = control.server_info();
-    let context = |client: &Client| {
-        jetstream::ContextBuilder::new()
-            .timeout(REQUEST_TIMEOUT)
-            .ack_timeout(REQUEST_TIMEOUT)
-            .max_ack_inflight(IN_FLIGHT_MAX)
-            .backpressure_on_inflight(true)
-            .build(client.clone())
-    };
     let jetstream = context(&control);
     check_jetstream(&jetstream, &config, &info.server_name).await?;
     let streams = Streams::make(&jetstream, &config).await?;
@@ -98,27 +94,60 @@ async fn establish(config: NatsConfig) -> Result<(Inner, ServerInfo), ConnectErr
         replicas: streams.replicas(),
     };
     let link = Link {
-        data_jetstream: context(&data),
         control,
         jetstream,
         data,
         names: Names::new(&config.prefix, config.partitions),
         streams,
         counters,
-        returned,
+        taken: OnceLock::new(),
+        config,
         fences: server.replicas == 1 || version(&server.version) >= (2, 12, 0),
         handle: Handle::current(),
     };
     let link = Arc::new(link);
     let kept = Arc::clone(&link);
     tokio::spawn(async move { kept.streams.keep(&kept.jetstream).await });
+    let servers = link.config.servers.clone();
     let inner = Inner::start(link)
         .await
         .map_err(|error| ConnectError::Unreachable {
-            servers: without_user(&config.servers),
+            servers: without_user(&servers),
             cause: error.to_string(),
         })?;
     Ok((inner, server))
+}
+
+/// Has the current thread's runtime drive a connection of its own, by which logs are read and appended to.
+pub(crate) async fn take_logs(link: &Link) -> Result<(), ConnectError> {
+    let taken = lane(&link.config, "logs", &link.counters).await?;
+    // A second time changes nothing.
+    drop(link.taken.set(taken));
+    Ok(())
+}
+
+async fn lane(
+    config: &NatsConfig,
+    role: &'static str,
+    counters: &Arc<Counters>,
+) -> Result<Lane, ConnectError> {
+    let (returns, returned) = watch::channel(0);
+    let client = open(config, role, Arc::clone(counters), Some(returns)).await?;
+    Ok(Lane {
+        jetstream: context(&client),
+        client,
+        returned,
+        handle: Handle::current(),
+    })
+}
+
+fn context(client: &Client) -> Context {
+    jetstream::ContextBuilder::new()
+        .timeout(REQUEST_TIMEOUT)
+        .ack_timeout(REQUEST_TIMEOUT)
+        .max_ack_inflight(IN_FLIGHT_MAX)
+        .backpressure_on_inflight(true)
+        .build(client.clone())
 }
 
 /// What async-nats has for this does not read the answer of servers before 2.10.

@@ -26,15 +26,19 @@
 //!   which nobody looks at until the last message names them.
 //! - *Its offsets* are the stream's sequence shifted by 12 bits, plus the entry's place: an app's offsets grow, with
 //!   holes, and every node reads the same.
-//! - *Accepted* means acknowledged by JetStream: by the server, or by a majority of three. Servers write to disk, and
-//!   sync every two minutes unless told otherwise (`sync_interval`): a machine that dies with one replica may lose
-//!   what it acknowledged. That is found out, and changes the epoch (below).
+//! - *Accepted* means stored by JetStream: by the server, or by a majority of three. What this node appends without a
+//!   key, to an app that it reads, is sent without asking for an answer, and accepted when it is read: servers deliver
+//!   what is stored. What is not read within half a second is sent again, and answered when JetStream acknowledges it;
+//!   so is all else. Servers write to disk, and sync every two minutes unless told otherwise (`sync_interval`): a
+//!   machine that dies with one replica may lose what it acknowledged. That is found out, and changes the epoch (below).
 //! - *Once*: every message has a `Nats-Msg-Id` and is sent again with the same one until it is acknowledged or 20
 //!   seconds have passed. Servers know ids for two minutes (`duplicate_window`): so long is an idempotency key known,
 //!   also if the window is longer.
 //! - *Order*: one consumer a partition and node reads the stream in its order; what comes twice is dropped by its
-//!   sequence. Delivery is what was read back, never what was sent. An append is answered with its acknowledgement:
-//!   this node's own tails may have it a moment later.
+//!   sequence. Delivery is what was read back, never what was sent. An append that was acknowledged may be answered
+//!   a moment before this node's own tails have it.
+//! - *One thread for logs*: the background thread or, where a node serves on one thread ([`Nats::take_logs`]), that
+//!   one: a message then wakes one thread a node. Leases, keys and topics always are the background thread's.
 //! - *Without gaps*: a consumer whose deliveries are not consecutive, or without heartbeats for 3 seconds, is made
 //!   anew after the last entry read. What has left the stream by then is told as `Step::Gap`.
 //! - *Epoch*: a hash of the stream's creation and of a generation in the bucket `wakeline:meta`. A reader that finds

@@ -1,7 +1,7 @@
 use std::{
     collections::HashMap,
     future::Future,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, OnceLock, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -26,6 +26,7 @@ use tokio::{
 };
 
 use crate::{
+    NatsConfig,
     hedge::{OVERDUE, hedged},
     names::Names,
     stats::{Counters, count},
@@ -39,18 +40,27 @@ pub(crate) struct Link {
     pub(crate) control: Client,
     pub(crate) jetstream: Context,
     /// Consumers' deliveries and topics.
-    pub(crate) data: Client,
-    pub(crate) data_jetstream: Context,
+    pub(crate) data: Lane,
+    /// Of the thread that reads logs and appends to them, if that is not the background thread.
+    pub(crate) taken: OnceLock<Lane>,
+    pub(crate) config: NatsConfig,
     pub(crate) names: Names,
     pub(crate) streams: Streams,
     pub(crate) counters: Arc<Counters>,
-    /// Counts returns of the data connection. Events may be lost, so nobody depends on it: it only saves waiting
-    /// for heartbeats that are missed.
-    pub(crate) returned: watch::Receiver<u64>,
     /// Whether servers hold writers of one revision apart by themselves: those before 2.12 do not where a stream is
     /// replicated, since they look at the last message before they agree on the next.
     pub(crate) fences: bool,
     /// Of the background thread.
+    pub(crate) handle: Handle,
+}
+
+/// A connection for what comes in bulk, and the thread that drives it.
+pub(crate) struct Lane {
+    pub(crate) client: Client,
+    pub(crate) jetstream: Context,
+    /// Counts returns of the connection. Events may be lost, so nobody depends on it: it only saves waiting for
+    /// heartbeats that are missed.
+    pub(crate) returned: watch::Receiver<u64>,
     pub(crate) handle: Handle,
 }
 
@@ -94,7 +104,12 @@ impl Link {
 
     pub(crate) fn is_connected(&self) -> bool {
         let connected = |client: &Client| client.connection_state() == State::Connected;
-        connected(&self.control) && connected(&self.data)
+        connected(&self.control) && connected(&self.data.client) && connected(&self.logs().client)
+    }
+
+    /// What logs are read on, and appended to.
+    pub(crate) fn logs(&self) -> &Lane {
+        self.taken.get().unwrap_or(&self.data)
     }
 
     /// Bytes of a message's payload that leave room for headers and our own framing.
@@ -112,6 +127,21 @@ impl Link {
         let outcome = self.publish_until(message, deadline).await;
         self.counters.in_flight.fetch_sub(1, Relaxed);
         outcome
+    }
+
+    /// Sends a message that nobody acknowledges: whether it was stored is seen when it is read. False: it was not sent.
+    pub(crate) async fn send(&self, message: &Outgoing) -> bool {
+        let client = &self.logs().client;
+        // Into a connection that is down only goes what then waits in memory.
+        client.connection_state() == State::Connected
+            && client
+                .publish_with_headers(
+                    message.subject.clone(),
+                    message.headers(),
+                    message.payload.clone(),
+                )
+                .await
+                .is_ok()
     }
 
     async fn publish_until(&self, message: &Outgoing, deadline: Instant) -> Result<Stored, PublishError> {
@@ -161,14 +191,9 @@ impl Link {
         message: &Outgoing,
     ) -> Result<async_nats::jetstream::publish::PublishAck, async_nats::jetstream::context::PublishError>
     {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::NATS_MESSAGE_ID, message.id.as_str());
-        if let Some(expected) = message.expected {
-            headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected.to_string());
-        }
         let publish = PublishMessage::build()
             .payload(message.payload.clone())
-            .headers(headers);
+            .headers(message.headers());
         self.jetstream
             .send_publish(message.subject.clone(), publish)
             .await?
@@ -241,6 +266,17 @@ impl Link {
             sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
         }
+    }
+}
+
+impl Outgoing {
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::NATS_MESSAGE_ID, self.id.as_str());
+        if let Some(expected) = self.expected {
+            headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected.to_string());
+        }
+        headers
     }
 }
 

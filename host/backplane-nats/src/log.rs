@@ -16,7 +16,7 @@ use crate::{
 };
 
 use app::App;
-use append::{APPEND_BYTES_MAX, Job};
+use append::{APPEND_BYTES_MAX, Flight, Job};
 use partition::Partition;
 
 mod app;
@@ -39,6 +39,8 @@ pub(crate) struct Logs {
     apps: RwLock<HashMap<String, Arc<App>>>,
     /// KiB that appends on their way may hold.
     budget: Arc<Semaphore>,
+    /// Messages sent that this node has yet to read, so that it need not be told that they are stored.
+    unread: Semaphore,
 }
 
 impl Logs {
@@ -48,6 +50,7 @@ impl Logs {
             partitions: Vec::new(),
             apps: RwLock::default(),
             budget: Arc::new(Semaphore::new(BUDGET_KIB)),
+            unread: Semaphore::new(UNREAD_MAX),
             link,
         };
         let numbers = 0..logs.link.names.partitions();
@@ -104,7 +107,11 @@ impl Logs {
             _budget: budget.map_err(|_| closed())?,
         });
         if starts {
-            self.link.handle.spawn(append::fly(Arc::clone(&self), app));
+            let flight = Flight { app, landed: false };
+            self.link
+                .logs()
+                .handle
+                .spawn(append::fly(Arc::clone(&self), flight));
         }
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
@@ -237,6 +244,8 @@ async fn sweep(logs: Arc<Logs>) {
 
 /// Of all appends that were not answered: above it, callers wait before they are queued.
 const BUDGET_KIB: usize = 64 << 10;
+/// As many as those that wait for an acknowledgement.
+const UNREAD_MAX: usize = 256;
 const READ_WAIT: Duration = Duration::from_secs(5);
 const STALLED: Duration = Duration::from_secs(10);
 const SWEEP_EVERY: Duration = Duration::from_secs(10);

@@ -6,7 +6,12 @@ use futures_util::stream::BoxStream;
 use router::{Delivery, Position};
 use tokio::sync::watch;
 
-use crate::{ConnectError, Emit, NatsConfig, ServerInfo, Stats, connect::connect, emits, inner::Inner};
+use crate::{
+    ConnectError, Emit, NatsConfig, ServerInfo, Stats,
+    connect::{connect, take_logs},
+    emits,
+    inner::Inner,
+};
 
 /// The backplane over NATS. Cheap to clone; the last clone takes its connections and its thread along.
 #[derive(Clone)]
@@ -46,6 +51,14 @@ impl Nats {
 
     pub fn stats(&self) -> Stats {
         self.0.inner.link.counters.read()
+    }
+
+    /// From now on the current thread reads logs and appends to them, by a connection of its own, rather than the
+    /// background thread: a message wakes one thread less on its way in and on its way out. For a node that serves on
+    /// one thread only, where nobody else waits for what is read; its runtime must live as long as the node serves. On
+    /// an error, and where a log is read already, all stays as it was.
+    pub async fn take_logs(&self) -> Result<(), ConnectError> {
+        take_logs(&self.0.inner.link).await
     }
 
     /// Events that clients of NATS publish on `{prefix}.emit.{app}`: each goes to one of the nodes that ask for them.

@@ -79,7 +79,7 @@ impl Topics {
             return Err(Error::Unavailable("NATS is not connected".into()));
         }
         // On the connection of subscriptions: what is published before one is not delivered to it.
-        let sent = self.link.data.publish(subject, frame).await;
+        let sent = self.link.data.client.publish(subject, frame).await;
         sent.map_err(|error| Error::Unavailable(error.to_string()))
     }
 
@@ -148,7 +148,7 @@ async fn follow(topics: Arc<Topics>, topic: Arc<Topic>) {
     let mut wanted = Instant::now();
     loop {
         let Some(subscribed) = &mut messages else {
-            match topics.link.data.subscribe(subject.clone()).await {
+            match topics.link.data.client.subscribe(subject.clone()).await {
                 Ok(subscribed) => messages = Some(subscribed),
                 Err(error) => {
                     tracing::warn!(%error, "nats: subscribing to a topic");
@@ -173,7 +173,7 @@ async fn follow(topics: Arc<Topics>, topic: Arc<Topic>) {
                 if !*topic.ready.borrow() {
                     // On the connection of the subscription: the server takes them in order.
                     let probe = Frame::Probe(nonce).encode(&topic.name);
-                    drop(topics.link.data.publish(subject.clone(), probe).await);
+                    drop(topics.link.data.client.publish(subject.clone(), probe).await);
                 }
                 if !topic.subscribers.lock().is_empty() {
                     wanted = Instant::now();

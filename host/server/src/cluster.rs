@@ -42,6 +42,13 @@ pub(crate) async fn join(cluster: &Cluster) -> Result<Joined, BuildError> {
     Ok(Joined { nats, peering })
 }
 
+/// Whose logs a core reads itself: only where it is alone, since several would have to wait for the one that reads.
+pub(crate) fn for_its_only_core(config: &Config, joined: Option<&Joined>) -> Option<Nats> {
+    joined
+        .filter(|_| config.cores.get() == 1)
+        .map(|joined| joined.nats.clone())
+}
+
 /// Takes the lease: from now on other nodes send requests to `listen`. `apps`: names and digests.
 pub(crate) async fn take_lease(
     config: &Config,

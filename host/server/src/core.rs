@@ -2,6 +2,7 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
 use backplane::Backplane;
+use backplane_nats::Nats;
 use router::{Call, CallKind, Failure};
 use session::{AppEntry, Apps, Hub, Shards, Work, spawn_local};
 use tokio::{
@@ -27,6 +28,8 @@ pub(crate) struct Core {
     pub(crate) shards: Shards,
     pub(crate) inbox: mpsc::UnboundedReceiver<Work>,
     pub(crate) backplane: Arc<dyn Backplane>,
+    /// Whose logs this core reads itself.
+    pub(crate) nats: Option<Nats>,
     pub(crate) listener: std::net::TcpListener,
     /// For other nodes; with `peering`.
     pub(crate) peer_listener: Option<std::net::TcpListener>,
@@ -87,6 +90,11 @@ impl Core {
             grounds: self.grounds,
             locals: RefCell::default(),
         });
+        if let Some(nats) = self.nats.take()
+            && let Err(error) = nats.take_logs().await
+        {
+            tracing::warn!(%error, "logs are read by the thread that speaks with NATS, which takes longer");
+        }
         let hub = Hub::start(self.shard, self.shards, self.inbox, self.backplane);
         let _core = quota::begin_core(hub.clone(), instances_max, &lanes);
         let peering = self.peering;

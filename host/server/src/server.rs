@@ -101,15 +101,15 @@ impl Server {
             keys: Arc::new(KeyCache::new(Arc::new(HttpFetch::new()))),
             alarms,
         };
-        let peering = joined.as_ref().map(|joined| Arc::clone(&joined.peering));
         let cores = parts.map(|(index, ((listener, inbox), commands))| Core {
             shard: u16::try_from(index).unwrap_or(u16::MAX),
             shards: shards.clone(),
             inbox,
             backplane: Arc::clone(&backplane),
+            nats: cluster::for_its_only_core(config, joined.as_ref()),
             listener,
             peer_listener: peer_listeners.next(),
-            peering: peering.clone(),
+            peering: joined.as_ref().map(|joined| Arc::clone(&joined.peering)),
             transport: Arc::clone(&transport),
             tenants: Arc::clone(&tenants),
             grounds: grounds.clone(),

@@ -153,7 +153,7 @@ async fn list_large(buckets: &Buckets, bucket: &str) -> Result<BTreeSet<String>,
         return Ok(keys);
     };
     let start = DeliverPolicy::LastPerSubject;
-    let mut feed = Feed::open(&link.data_jetstream, &stream, start, filter.clone())
+    let mut feed = Feed::open(&link.data.jetstream, &stream, start, filter.clone())
         .await
         .map_err(unavailable)?;
     let (mut ended, mut reached) = (false, 0);

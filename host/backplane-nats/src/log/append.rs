@@ -21,8 +21,10 @@ use super::{
     content,
     frame::{self, Parts, offset},
     open,
+    partition::{Partition, Reached},
 };
 use crate::{
+    hedge::OVERDUE,
     link::{DEADLINE, Outgoing, Stored},
     names::{random, token},
     stats::count,
@@ -73,6 +75,15 @@ impl Appender {
         starts
     }
 
+    /// A flight ends before there was nothing left to take: its runtime is gone. Without any, nothing is ever sent.
+    fn crash(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.flights -= 1;
+        if waiting.flights == 0 {
+            waiting.jobs.clear();
+        }
+    }
+
     /// What goes in the next message: one call, or several that have no key. Empty: the flight is over.
     fn take(&self) -> Vec<Job> {
         let mut waiting = self.waiting.lock();
@@ -99,12 +110,28 @@ impl Appender {
     }
 }
 
+/// One of an app's flights, as [`Appender::push`] asks for it.
+pub(super) struct Flight {
+    pub(super) app: Arc<App>,
+    pub(super) landed: bool,
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if !self.landed {
+            self.app.appender.crash();
+        }
+    }
+}
+
 /// Sends what waits until nothing does.
-pub(super) async fn fly(logs: Arc<Logs>, app: Arc<App>) {
+pub(super) async fn fly(logs: Arc<Logs>, mut flight: Flight) {
+    let app = Arc::clone(&flight.app);
     loop {
         let (jobs, late): (Vec<Job>, Vec<Job>) = {
             let taken = app.appender.take();
             if taken.is_empty() {
+                flight.landed = true;
                 return;
             }
             let now = Instant::now();
@@ -167,6 +194,12 @@ async fn store_in(
     entries: &[Bytes],
 ) -> Result<(Epoch, Stored), Error> {
     let partition = logs.partition(app);
+    if key.is_none()
+        && app.opened.initialized()
+        && let Some(read) = read_back(logs, app, &partition, write, entries).await
+    {
+        return Ok(read);
+    }
     let before = partition.reached();
     let known = before.sequence.max(app.appender.accepted());
     let stored = store(logs, app, write, key, entries).await?;
@@ -184,6 +217,49 @@ async fn store_in(
         .and_then(|payload| frame::summary(&payload))
         .is_some_and(|(_, found)| found == write);
     Ok((if is_in { now.epoch } else { before.epoch }, stored))
+}
+
+/// Sends them and waits until this node reads them: what is read has been stored, and where. So nobody has to
+/// acknowledge it, which would wake a thread more here and keep the server busy. `None`: it was not read in time, and is
+/// sent again as what was not answered.
+async fn read_back(
+    logs: &Logs,
+    app: &App,
+    partition: &Partition,
+    write: u64,
+    entries: &[Bytes],
+) -> Option<(Epoch, Stored)> {
+    if frame::size(&app.name, entries) > logs.link.payload_max() {
+        return None;
+    }
+    let message = Outgoing {
+        subject: app.subject.clone(),
+        payload: frame::entries(&app.name, write, entries),
+        id: format!("{write:016x}"),
+        expected: None,
+    };
+    let Ok(_permit) = logs.unread.acquire().await else {
+        return None;
+    };
+    let awaited = partition.await_own(write);
+    let in_flight = &logs.link.counters.in_flight;
+    in_flight.fetch_add(1, Relaxed);
+    let read = if logs.link.send(&message).await {
+        awaited.read(OVERDUE).await
+    } else {
+        None
+    };
+    in_flight.fetch_sub(1, Relaxed);
+    if read.is_none() {
+        count(&logs.link.counters.retries);
+    }
+    let Reached { epoch, sequence } = read?;
+    let stored = Stored {
+        sequence,
+        duplicate: false,
+        retried: false,
+    };
+    Some((epoch, stored))
 }
 
 async fn store(

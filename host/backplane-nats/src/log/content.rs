@@ -11,7 +11,11 @@ use crate::link::Link;
 /// What a message of a log means to an app.
 pub(super) enum Content {
     /// Entries in their places; none for a part, and for what is not ours.
-    Entries(Vec<Option<Arc<Delivery>>>),
+    Entries {
+        deliveries: Vec<Option<Arc<Delivery>>>,
+        /// Of which writing, where it has entries.
+        write: Option<u64>,
+    },
     /// Its parts have left the stream.
     Missing,
 }
@@ -26,13 +30,23 @@ pub(super) async fn content(link: &Link, stream: &str, app: &str, payload: Bytes
         other => other,
     };
     Ok(match frame {
-        Some(Frame::Entries(found)) if found.app == app => Content::Entries(deliveries(&found.deliveries)),
-        Some(Frame::Part(_)) => Content::Entries(Vec::new()),
+        Some(Frame::Entries(found)) if found.app == app => Content::Entries {
+            deliveries: deliveries(&found.deliveries),
+            write: Some(found.write),
+        },
+        Some(Frame::Part(_)) => Content::NONE,
         _ => {
             tracing::error!(stream, app, "nats: a message that no node of this version wrote");
-            Content::Entries(Vec::new())
+            Content::NONE
         }
     })
+}
+
+impl Content {
+    const NONE: Self = Self::Entries {
+        deliveries: Vec::new(),
+        write: None,
+    };
 }
 
 async fn fetch(link: &Link, stream: &str, parts: &Parts) -> Result<Option<Bytes>, Error> {

@@ -31,9 +31,14 @@ pub(super) struct Parts {
     pub(super) sequences: Vec<u64>,
 }
 
-pub(super) fn entries(app: &str, write: u64, entries: &[Bytes]) -> Bytes {
+/// What [`entries`] makes has at most so many bytes.
+pub(super) fn size(app: &str, entries: &[Bytes]) -> usize {
     let bytes = entries.iter().map(|entry| entry.len() + 4).sum::<usize>();
-    let head = Writer::with_capacity(app.len() + bytes + 32)
+    app.len() + bytes + 32
+}
+
+pub(super) fn entries(app: &str, write: u64, entries: &[Bytes]) -> Bytes {
+    let head = Writer::with_capacity(size(app, entries))
         .u8(VERSION)
         .u8(ENTRIES)
         .bytes(app.as_bytes())

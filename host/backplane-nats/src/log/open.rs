@@ -49,6 +49,7 @@ pub(super) async fn start(logs: &Arc<Logs>, partition: &Arc<Partition>) -> Resul
         sequence: found.last,
     });
     logs.link
+        .logs()
         .handle
         .spawn(reader::read(Arc::clone(logs), Arc::clone(partition)));
     Ok(())
@@ -65,7 +66,7 @@ async fn stored(logs: &Logs, partition: &Partition, app: &App, until: u64) -> Re
     let unavailable = |error: crate::feed::FeedError| Error::Unavailable(error.to_string());
     let start = DeliverPolicy::All;
     let feed = Feed::open(
-        &link.data_jetstream,
+        &link.data.jetstream,
         &partition.stream,
         start,
         app.subject.clone(),
@@ -88,7 +89,7 @@ async fn stored(logs: &Logs, partition: &Partition, app: &App, until: u64) -> Re
             Fed::Idle => continue,
         };
         match content(link, &partition.stream, &app.name, message.payload).await? {
-            Content::Entries(deliveries) => {
+            Content::Entries { deliveries, .. } => {
                 for (index, delivery) in deliveries.into_iter().enumerate() {
                     let Some(delivery) = delivery else { continue };
                     kept.push(Entry {

@@ -8,7 +8,7 @@ use backplane::Error;
 use parking_lot::Mutex;
 use router::Epoch;
 use tokio::{
-    sync::{OnceCell, watch},
+    sync::{OnceCell, oneshot, watch},
     time::timeout,
 };
 
@@ -25,6 +25,8 @@ pub(super) struct Partition {
     created_ns: Mutex<i128>,
     /// What `state` has, for those who wait for it.
     reached: watch::Sender<Reached>,
+    /// What this node has sent and waits to read, by the number of its writing.
+    awaited: Mutex<HashMap<u64, oneshot::Sender<Reached>>>,
     /// Since when the reader has waited for a full tail.
     pub(super) stalled: Mutex<Option<Instant>>,
 }
@@ -66,6 +68,7 @@ impl Partition {
             }),
             created_ns: Mutex::new(found.created_ns),
             reached: watch::Sender::new(reached),
+            awaited: Mutex::default(),
             stalled: Mutex::new(None),
         }
     }
@@ -138,6 +141,27 @@ impl Partition {
         if missed { Handed::AfterGap } else { Handed::Done }
     }
 
+    /// What is sent next with that number is waited for.
+    pub(super) fn await_own(&self, write: u64) -> Awaited<'_> {
+        let (sender, place) = oneshot::channel();
+        self.awaited.lock().insert(write, sender);
+        Awaited {
+            partition: self,
+            write,
+            place,
+        }
+    }
+
+    /// The reader has come to a message of that number.
+    pub(super) fn found(&self, write: u64, sequence: u64) {
+        let Some(waiting) = self.awaited.lock().remove(&write) else {
+            return;
+        };
+        let epoch = self.reached().epoch;
+        // Who waited may have given up.
+        _ = waiting.send(Reached { epoch, sequence });
+    }
+
     /// Until the log is another one than `epoch`; which.
     pub(super) async fn until_another(&self, epoch: Epoch, most: Duration) -> Result<Reached, Error> {
         let mut reached = self.reached.subscribe();
@@ -161,6 +185,26 @@ impl Partition {
                 "this node is behind in reading the log".into(),
             )),
         }
+    }
+}
+
+/// A message of our own that is on its way. Dropping it ends the waiting.
+pub(super) struct Awaited<'a> {
+    partition: &'a Partition,
+    write: u64,
+    place: oneshot::Receiver<Reached>,
+}
+
+impl Awaited<'_> {
+    /// Where it was read; `None` if it was not in time.
+    pub(super) async fn read(mut self, most: Duration) -> Option<Reached> {
+        timeout(most, &mut self.place).await.ok()?.ok()
+    }
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        self.partition.awaited.lock().remove(&self.write);
     }
 }
 

@@ -34,7 +34,8 @@ pub(super) async fn read(logs: Arc<Logs>, partition: Arc<Partition>) {
 }
 
 async fn session(logs: &Logs, partition: &Partition) -> Result<Infallible, String> {
-    let mut returned = logs.link.returned.clone();
+    let lane = logs.link.logs();
+    let mut returned = lane.returned.clone();
     returned.mark_unchanged();
     while !logs.link.is_connected() {
         sleep(Duration::from_millis(50)).await;
@@ -43,7 +44,7 @@ async fn session(logs: &Logs, partition: &Partition) -> Result<Infallible, Strin
     let start = DeliverPolicy::ByStartSequence {
         start_sequence: partition.reached().sequence + 1,
     };
-    let feed = Feed::open(&logs.link.data_jetstream, &partition.stream, start, String::new()).await;
+    let feed = Feed::open(&lane.jetstream, &partition.stream, start, String::new()).await;
     let mut feed = feed.map_err(|error| error.to_string())?;
     let mut told = (Instant::now(), partition.reached().sequence);
     loop {
@@ -114,12 +115,18 @@ async fn take(logs: &Logs, partition: &Partition, message: FedMessage) -> Result
     loop {
         let app = partition.app(&message.subject);
         let mut deliveries = None;
-        let mut missing = false;
+        let (mut missing, mut own) = (false, None);
         if let Some(app) = &app {
             let payload = message.payload.clone();
             let found = content(&logs.link, &partition.stream, &app.name, payload).await;
             match found.map_err(|error| error.to_string())? {
-                Content::Entries(found) => deliveries = Some(found),
+                Content::Entries {
+                    deliveries: found,
+                    write,
+                } => {
+                    deliveries = Some(found);
+                    own = write;
+                }
                 Content::Missing => {
                     missing = true;
                     deliveries = Some(Vec::new());
@@ -132,6 +139,9 @@ async fn take(logs: &Logs, partition: &Partition, message: FedMessage) -> Result
             Handed::Done => {}
         }
         let Some(app) = app else { return Ok(()) };
+        if let Some(write) = own {
+            partition.found(write, message.sequence);
+        }
         if missing {
             app.gap(partition.reached().epoch, message.sequence);
         }

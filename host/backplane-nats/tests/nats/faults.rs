@@ -16,12 +16,19 @@ use crate::{
 const APPENDERS: usize = 4;
 const EACH: usize = 150;
 
-fn appenders(nats: &Nats) -> Vec<JoinHandle<()>> {
+/// The first `without_keys` of them append as nodes mostly do: what was not read in time is sent again, and stored once.
+/// For faults that pass well within the time that one append may take.
+fn appenders(nats: &Nats, without_keys: usize) -> Vec<JoinHandle<()>> {
     let appender = |appender: usize| {
         let nats = nats.clone();
         tokio::spawn(async move {
             for number in 0..EACH {
-                append_until_told(&nats, &format!("{appender}:{number}")).await;
+                let text = format!("{appender}:{number}");
+                if appender < without_keys {
+                    append(&nats, "app", &text).await;
+                } else {
+                    append_until_told(&nats, &text).await;
+                }
             }
         })
     };
@@ -81,7 +88,7 @@ async fn server_killed_while_appending() {
     let mut tail = nats.tail("app").await.unwrap();
     let start = tail.start;
     assert_eq!(nats.stats().reconnects, 0);
-    let running = appenders(&nats);
+    let running = appenders(&nats, APPENDERS / 2);
     check_all_once(&mut tail, running, 100, async || {
         server.kill();
         until(|| !nats.is_connected()).await;
@@ -102,7 +109,7 @@ async fn server_stopped_while_appending() {
     let server = Server::start();
     let nats = connect(&server.url()).await;
     let mut tail = nats.tail("app").await.unwrap();
-    let running = appenders(&nats);
+    let running = appenders(&nats, APPENDERS / 2);
     check_all_once(&mut tail, running, 100, async || {
         server.signal("-STOP");
         // Longer than one attempt waits for its answer.
@@ -117,14 +124,44 @@ async fn link_cut_while_appending() {
     let server = Server::start();
     let proxy = Proxy::start(server.address()).await;
     let nats = connect(&proxy.url()).await;
+    check_cut(&nats, &proxy).await;
+}
+
+#[tokio::test]
+async fn link_cut_where_another_thread_took_the_logs() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.address()).await;
+    let nats = connect(&proxy.url()).await;
+    nats.take_logs().await.unwrap();
+    check_cut(&nats, &proxy).await;
+}
+
+async fn check_cut(nats: &Nats, proxy: &Proxy) {
     let mut tail = nats.tail("app").await.unwrap();
-    let running = appenders(&nats);
+    let running = appenders(nats, APPENDERS / 2);
     check_all_once(&mut tail, running, 100, async || {
         proxy.cut();
         tokio::time::sleep(Duration::from_secs(1)).await;
         proxy.mend();
     })
     .await;
+}
+
+#[tokio::test]
+async fn appends_end_if_the_thread_that_took_the_logs_does() {
+    let server = Server::start();
+    let nats = connect(&server.url()).await;
+    let taking = nats.clone();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(async move {
+            taking.take_logs().await.unwrap();
+            append(&taking, "app", "text").await;
+        });
+    });
+    thread.join().unwrap();
+    let refused = nats.append("app", vec![crate::entry("text")], None).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
 }
 
 #[tokio::test]
@@ -160,7 +197,7 @@ async fn leader_killed_while_appending() {
         }
     }
     let leader: usize = leader.unwrap().trim_start_matches('n').parse().unwrap();
-    let running = appenders(&nats);
+    let running = appenders(&nats, 0);
     check_all_once(&mut tail, running, 100, async || cluster.servers[leader].kill()).await;
 }
 

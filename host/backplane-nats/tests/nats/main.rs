@@ -29,6 +29,15 @@ async fn suite_on_one_server() {
 }
 
 #[tokio::test]
+async fn suite_where_this_thread_takes_the_logs() {
+    let server = Server::start();
+    let nats = connect(&server.url()).await;
+    nats.take_logs().await.unwrap();
+    let shared: Arc<dyn Backplane> = Arc::new(nats);
+    suite::run_all(async || Arc::clone(&shared)).await;
+}
+
+#[tokio::test]
 async fn suite_on_one_server_shared_by_threads() {
     let server = Server::start();
     suite::run_by_threads(Arc::new(connect(&server.url()).await)).await;
