@@ -6,6 +6,7 @@ mod websocket;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use compact::Moment;
 
 use self::{
     heartbeat::{Beat, Heartbeat},
@@ -14,7 +15,6 @@ use self::{
 };
 use crate::{
     handshake,
-    moment::Moment,
     outputs::Outputs,
     packet::{ClientPacket, Malformed, Message, Packet},
     settings::{Settings, Transport},

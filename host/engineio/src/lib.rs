@@ -4,9 +4,7 @@
 //! Bytes and `now` go in through `handle_*`; everything to be done comes out of [`Connection::poll_output`].
 //! Nothing here reads a clock, draws randomness, awaits or knows HTTP beyond status numbers.
 mod connection;
-mod few;
 mod handshake;
-mod moment;
 mod outputs;
 mod packet;
 pub mod payload;
@@ -14,8 +12,6 @@ mod refusal;
 mod settings;
 
 pub use connection::{CloseReason, Connection, Output};
-pub use few::Few;
-pub use moment::Moment;
 pub use outputs::Outputs;
 pub use packet::{ClientPacket, Malformed, Message, Packet};
 pub use refusal::Refusal;

@@ -3,7 +3,6 @@
 
 mod close;
 mod heartbeat;
-mod kept;
 mod payloads;
 mod polling;
 mod properties;

@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use engineio::Moment;
+use compact::Moment;
 
 /// A limit of an app that something can be ended, refused or held back at: a key of the manifest's `[limits]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-use engineio::Few;
+use compact::Few;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeSeq};
 
 use crate::{Action, Delivery, Room, Target};

@@ -1,7 +1,8 @@
 //! Sessions begin, and get a WebSocket.
 use std::time::Instant;
 
-use engineio::{Few, Transport};
+use compact::Few;
+use engineio::Transport;
 use router::{Handshake, Limit, Trace};
 use tokio::sync::oneshot;
 

@@ -6,7 +6,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use engineio::{Moment, Outputs};
+use compact::Moment;
+use engineio::Outputs;
 use tokio::{sync::Notify, time::Instant};
 
 use crate::wakers::Wakers;

@@ -1,7 +1,8 @@
 //! What is under way for a socket: what its handler is still to be called for, and who waits for what.
 use std::time::Instant;
 
-use engineio::{Few, Outputs};
+use compact::Few;
+use engineio::Outputs;
 use router::AckOutcome;
 use tokio::sync::oneshot;
 

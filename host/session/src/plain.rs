@@ -2,7 +2,7 @@
 //! stand in for it, on the same settings.
 use std::time::{Duration, Instant};
 
-use engineio::Moment;
+use compact::Moment;
 
 /// What a plain WebSocket's clock asks for.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use engineio::Moment;
+use compact::Moment;
 use parking_lot::Mutex;
 use router::{Bucket, Hits, Limit};
 

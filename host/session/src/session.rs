@@ -6,7 +6,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use engineio::{CloseReason, Few, Moment, Output, Packet, Transport};
+use compact::{Few, Moment};
+use engineio::{CloseReason, Output, Packet, Transport};
 use router::Trace;
 use tokio::sync::oneshot;
 

@@ -1,7 +1,7 @@
 use std::{rc::Rc, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use engineio::Moment;
+use compact::Moment;
 use router::{AckOutcome, DisconnectReason, SocketView, Stays};
 use socketio::EventData;
 

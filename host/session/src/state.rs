@@ -6,7 +6,8 @@ use std::{
     time::Instant,
 };
 
-use engineio::{CloseReason, Message, Moment, Output};
+use compact::Moment;
+use engineio::{CloseReason, Message, Output};
 use router::{AckOutcome, DisconnectReason, Limit, ReplyTo};
 use rustc_hash::FxHashMap;
 use slotmap::{SlotMap, new_key_type};

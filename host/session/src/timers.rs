@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, time::Instant};
 
-use engineio::Moment;
+use compact::Moment;
 
 use crate::state::{SessionKey, SocketKey};
 

@@ -5,7 +5,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use engineio::{Few, Message, Moment};
+use compact::{Few, Moment};
+use engineio::Message;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

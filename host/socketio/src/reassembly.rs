@@ -4,7 +4,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use engineio::Moment;
+use compact::Moment;
 
 use crate::{
     connection::{Connection, Output},

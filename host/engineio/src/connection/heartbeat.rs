@@ -1,6 +1,8 @@
 use std::time::Instant;
 
-use crate::{moment::Moment, settings::Settings};
+use compact::Moment;
+
+use crate::settings::Settings;
 
 /// The server's pings: one `ping_interval` after the handshake or the last pong, one at a time.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use compact::Moment;
 
 use super::{CloseReason, Connection, Output, Phase, queue::PAYLOAD_PACKETS_MAX};
 use crate::{
-    moment::Moment,
     packet::{ClientPacket, Packet},
     payload,
     refusal::Refusal,

@@ -1,6 +1,8 @@
 use bytes::Bytes;
 
-use crate::{few::Few, packet::Packet, payload};
+use compact::Few;
+
+use crate::{packet::Packet, payload};
 
 /// Packets that wait for a poll. One word when empty.
 #[derive(Debug, Default)]

@@ -25,20 +25,25 @@ const LEAVES: &[(&str, &str)] = &[
 
 /// Design: "The house". Rows in the order of the data's way through it.
 const HOUSE: &[Room] = &[
+    // Values, and nobody's protocol: for those who keep much of a session.
+    Room {
+        name: "wakeline-compact",
+        rooms: &[],
+        libraries: &[],
+    },
     Room {
         name: "wakeline-engineio",
-        rooms: &[],
+        rooms: &["wakeline-compact"],
         libraries: &["serde_json"],
     },
     Room {
         name: "wakeline-socketio",
-        rooms: &["wakeline-engineio"],
+        rooms: &["wakeline-compact", "wakeline-engineio"],
         libraries: &["serde_json"],
     },
     Room {
         name: "wakeline-router",
-        // For `Few` and `Moment`, which are nobody's protocol.
-        rooms: &["wakeline-engineio", "wakeline-socketio"],
+        rooms: &["wakeline-compact", "wakeline-socketio"],
         libraries: &["postcard"],
     },
     Room {
@@ -84,6 +89,7 @@ const HOUSE: &[Room] = &[
     Room {
         name: "wakeline-session",
         rooms: &[
+            "wakeline-compact",
             "wakeline-engineio",
             "wakeline-socketio",
             "wakeline-router",

@@ -1,9 +1,13 @@
-//! What lists and times are kept as.
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use crate::{Few, Moment, tests::start};
+use crate::{Few, Moment};
+
+#[allow(clippy::disallowed_methods, reason = "tests need some origin for their times")]
+fn start() -> Instant {
+    Instant::now()
+}
 
 #[test]
 fn a_moment_is_its_instant() {

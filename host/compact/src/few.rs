@@ -1,4 +1,5 @@
-/// A list that mostly has one element, or none: the first lies inline, and only more have a heap.
+/// A list that mostly has one element, or none: the first lies inline, and only more have a heap, of which an empty list
+/// knows by one word (`smallvec`'s has three).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Few<T> {
     first: Option<T>,
