@@ -45,6 +45,8 @@ pub(crate) struct Size {
     pub(crate) time: Duration,
     /// When nothing is heard for so long, what is missing will never come.
     pub(crate) patience: Duration,
+    /// After so long a server will not come to an end of its turn.
+    pub(crate) hang: Duration,
 }
 
 /// What was read, by part and server: a value for each round.
@@ -56,9 +58,6 @@ pub(crate) struct Readings {
     /// Who was left out of what, and why.
     pub(crate) left_out: Vec<String>,
 }
-
-/// A server that does not come to an end of it.
-const HANG: Duration = Duration::from_mins(3);
 
 impl Scenario {
     pub(crate) fn name(self) -> &'static str {
@@ -127,6 +126,7 @@ impl Size {
             warm_up: Duration::from_millis(600),
             time: Duration::from_millis(2500),
             patience: Duration::from_secs(10),
+            hang: Duration::from_mins(3),
         }
     }
 
@@ -137,6 +137,7 @@ impl Size {
             avalanche: 5000,
             warm_up: Duration::from_millis(400),
             time: Duration::from_millis(1000),
+            hang: Duration::from_mins(1),
             ..Self::full()
         }
     }
@@ -173,18 +174,23 @@ impl Size {
     }
 }
 
-/// Runs one scenario: each round every server once, a new process each time.
+/// Runs one scenario: each round every server once, a new process each time; those that failed in a round not again.
 pub(crate) async fn run(scenario: Scenario, servers: &[Peer], size: &Size, readings: &mut Readings) {
+    let mut failed = Vec::new();
     for round in 0..size.rounds {
         for peer in servers
             .iter()
             .filter(|peer| round < size.rounds(scenario, **peer))
         {
+            if failed.contains(peer) {
+                continue;
+            }
             let begun = Instant::now();
             let size = size.of(*peer);
             let visit = visit(scenario, *peer, &size);
-            let parts = tokio::time::timeout(HANG, visit).await;
-            let parts = parts.unwrap_or_else(|_| Err(anyhow::anyhow!("not done after {} s", HANG.as_secs())));
+            let parts = tokio::time::timeout(size.hang, visit).await;
+            let parts =
+                parts.unwrap_or_else(|_| Err(anyhow::anyhow!("not done after {} s", size.hang.as_secs())));
             match parts {
                 Ok(parts) => {
                     told(scenario, *peer, round, begun.elapsed(), &parts);
@@ -194,6 +200,7 @@ pub(crate) async fn run(scenario: Scenario, servers: &[Peer], size: &Size, readi
                     println!("    FAILED: {} of {}: {error:#}", scenario.name(), peer.name());
                     let name = format!("{} in {}: {error:#}", peer.title(), scenario.name());
                     readings.left_out.push(name);
+                    failed.push(*peer);
                 }
             }
         }
