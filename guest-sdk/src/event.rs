@@ -89,12 +89,12 @@ impl Event {
 #[derive(Debug, Default)]
 #[must_use = "a client may be waiting for the answer: call `send`"]
 pub struct Ack {
-    token: Option<String>,
+    token: Option<u32>,
 }
 
 impl Ack {
     #[doc(hidden)]
-    pub fn new(token: Option<String>) -> Self {
+    pub fn new(token: Option<u32>) -> Self {
         Self { token }
     }
 
@@ -106,7 +106,7 @@ impl Ack {
     /// Sends the answer; nothing happens if the client does not wait for one.
     pub fn send(self, args: impl IntoArgs) -> Result<()> {
         match self.token {
-            Some(token) => host::ack(&token, args.into_args()?),
+            Some(token) => host::ack(token, args.into_args()?),
             None => Ok(()),
         }
     }

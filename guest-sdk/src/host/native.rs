@@ -17,9 +17,9 @@ pub(crate) fn emit(target: Target, event: &str, args: Args, volatile: bool) -> R
     })
 }
 
-pub(crate) fn ack(token: &str, args: Args) -> Result<()> {
+pub(crate) fn ack(token: u32, args: Args) -> Result<()> {
     with_call(|call| {
-        if call.open_ack.as_deref() != Some(token) {
+        if call.open_ack != Some(token) {
             return Err(Error::NotFound);
         }
         call.open_ack = None;

@@ -36,7 +36,7 @@ impl<H: Handler> handler::Guest for Guest<H> {
     fn handle_event(
         socket: types::Socket,
         event: types::Event,
-        ack: Option<String>,
+        ack: Option<u32>,
     ) -> Result<(), types::Error> {
         let event = Event::new(
             event.name,
@@ -103,7 +103,7 @@ pub(crate) fn emit(target: Target, event: &str, args: Args, volatile: bool) -> R
     Ok(sockets::emit(&target.into(), &event_of(event, args), flags)?)
 }
 
-pub(crate) fn ack(token: &str, args: Args) -> Result<()> {
+pub(crate) fn ack(token: u32, args: Args) -> Result<()> {
     let (args, attachments) = args.into_raw();
     let args = types::Arguments {
         args,

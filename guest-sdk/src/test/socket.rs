@@ -54,7 +54,7 @@ impl TestSocket {
 
     /// The client emits an event and waits for an answer. An error if the handler gives none.
     pub fn emit_with_ack(&self, event: &str, args: impl IntoArgs) -> Result<Args> {
-        let answer = self.event(event, args.into_args()?, Some("ack".to_owned()))?;
+        let answer = self.event(event, args.into_args()?, Some(1))?;
         answer.ok_or_else(|| Error::msg(format_args!("the handler of \"{event}\" did not answer")))
     }
 
@@ -137,11 +137,11 @@ impl TestSocket {
         Socket::with_namespace(self.id.clone(), self.namespace.clone())
     }
 
-    fn event(&self, name: &str, args: Args, token: Option<String>) -> Result<Option<Args>> {
+    fn event(&self, name: &str, args: Args, token: Option<u32>) -> Result<Option<Args>> {
         if !self.is_connected() {
             return Err(Error::msg("the client is not connected"));
         }
-        let event = Event::new(name.to_owned(), args, Ack::new(token.clone()));
+        let event = Event::new(name.to_owned(), args, Ack::new(token));
         world::call(&self.world, Some(&self.id), token, || {
             (self.calls.event)(&self.view(), event)
         })

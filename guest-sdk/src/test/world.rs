@@ -54,7 +54,7 @@ pub(crate) struct Call {
     /// Whom the call is for.
     pub(crate) socket: Option<String>,
     pub(crate) effects: Vec<Effect>,
-    pub(crate) open_ack: Option<String>,
+    pub(crate) open_ack: Option<u32>,
     pub(crate) answer: Option<Args>,
 }
 
@@ -121,7 +121,7 @@ pub(super) fn enter<R>(world: &Rc<RefCell<World>>, code: impl FnOnce() -> R) -> 
 pub(super) fn call<E>(
     world: &Rc<RefCell<World>>,
     socket: Option<&str>,
-    ack: Option<String>,
+    ack: Option<u32>,
     handler: impl FnOnce() -> Result<(), E>,
 ) -> Result<Option<Args>, E> {
     debug_assert!(socket.is_none_or(|socket| world.borrow().sockets.contains_key(socket)));

@@ -20,7 +20,7 @@ use crate::{
     failure,
     fair::Seat,
     host::{Commit, Host},
-    imports::{check_state, token_text},
+    imports::check_state,
     pace::{Pace, within},
     state::{State, on_tick},
 };
@@ -55,7 +55,7 @@ struct Guest {
     functions: Functions,
     // Typed at first use: checking a type costs more than a call.
     connect: Option<Handler<(SocketArg, HandshakeArg), Refusal>>,
-    event: Option<Handler<(SocketArg, EventArg, Option<String>), Error>>,
+    event: Option<Handler<(SocketArg, EventArg, Option<u32>), Error>>,
     disconnect: Option<Handler<(SocketArg, ReasonArg), Error>>,
     ack: Option<Handler<(SocketArg, Arc<str>, OutcomeArg), Error>>,
     timer: Option<Handler<(String, String, Vec<u8>), Error>>,
@@ -175,7 +175,7 @@ impl Guest {
     async fn handle(&mut self, socket: Option<SocketArg>, kind: &CallKind) -> Handled {
         match (socket, kind) {
             (Some(socket), CallKind::Event { data, ack }) => {
-                let token = ack.map(|ack| token_text(&socket.id, ack));
+                let token = ack.map(|ack| self.store.data_mut().transaction.owe(ack));
                 let function = self.typed(self.functions.event, |guest| &mut guest.event)?;
                 let (result,) = function
                     .call_async(&mut self.store, (socket, event(data), token))

@@ -1,4 +1,7 @@
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
 use bytes::Bytes;
 use router::{AckToken, Effect, Hits, Limit, Room, SocketView, Target};
@@ -9,11 +12,19 @@ use crate::{
     limits::{Limits, Meter, Over},
 };
 
+/// Where the next instance begins to count its tokens: far from where others did.
+static TOKENS: AtomicU32 = AtomicU32::new(0);
+const TOKENS_APART: u32 = 0x9e37_79b9;
+
 /// What one call has asked for so far. Nothing of it has happened.
 pub(crate) struct Transaction {
     /// The socket the call is for.
     pub(crate) socket: Option<SocketView>,
     pub(crate) kv: KvTransaction,
+    /// The event that the call may answer, by the name that its guest knows.
+    owed: Option<(u32, AckToken)>,
+    /// Names of events: a token that a guest kept from a call before this one names no other.
+    tokens: u32,
     effects: Vec<Effect>,
     timers: Vec<TimerChange>,
     /// Last key of each page that `list-keys` gave out: its cursors are indices of these, plus one.
@@ -32,6 +43,8 @@ impl Transaction {
         Self {
             hits,
             socket: None,
+            owed: None,
+            tokens: TOKENS.fetch_add(TOKENS_APART, Ordering::Relaxed),
             kv: KvTransaction::default(),
             effects: Vec::new(),
             timers: Vec::new(),
@@ -48,6 +61,7 @@ impl Transaction {
     /// Begins anew: what a failed call left is forgotten.
     pub(crate) fn begin(&mut self, socket: Option<SocketView>) {
         self.socket = socket;
+        self.owed = None;
         self.kv = KvTransaction::default();
         self.effects.clear();
         self.timers.clear();
@@ -160,6 +174,18 @@ impl Transaction {
             }
         }
         rooms
+    }
+
+    /// Names the event that this call may answer.
+    pub(crate) fn owe(&mut self, ack: AckToken) -> u32 {
+        self.tokens = self.tokens.wrapping_add(1);
+        self.owed = Some((self.tokens, ack));
+        self.tokens
+    }
+
+    /// The event of this call, if that is its name.
+    pub(crate) fn owed(&self, token: u32) -> Option<AckToken> {
+        self.owed.filter(|(name, _)| *name == token).map(|(_, ack)| ack)
     }
 
     /// Whether this call has answered `token` already.

@@ -79,11 +79,15 @@ impl State {
     /// call ends, however it ended. Answers what was on stderr.
     pub(crate) fn finish_lines(&mut self) -> String {
         let (stdout, stderr) = self.captured.take();
-        for line in stdout.lines() {
-            self.write_line(LogLevel::Info, "stdout", line);
-        }
-        for line in stderr.lines() {
-            self.write_line(LogLevel::Warn, "stderr", line);
+        // Most calls print nothing.
+        for (text, level, context) in [
+            (&stdout, LogLevel::Info, "stdout"),
+            (&stderr, LogLevel::Warn, "stderr"),
+        ] {
+            if !text.is_empty() {
+                text.lines()
+                    .for_each(|line| self.write_line(level, context, line));
+            }
         }
         let dropped = self.lines.seen.saturating_sub(self.limits.log_lines_per_call);
         if dropped > 0 {

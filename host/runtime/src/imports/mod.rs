@@ -8,7 +8,7 @@ mod config;
 mod sockets;
 mod timers;
 
-pub(crate) use sockets::{check_state, token_text};
+pub(crate) use sockets::check_state;
 use wasmtime::component::Linker;
 
 use crate::{

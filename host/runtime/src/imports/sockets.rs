@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use router::{AckToken, Effect, Limit, Room, SocketView, Target};
+use router::{Effect, Limit, Room, SocketView, Target};
 use socketio::EventData;
 
 use super::{Answer, Refused, invalid};
@@ -49,9 +49,12 @@ impl sockets::Host for State {
         Ok(())
     }
 
-    fn ack(&mut self, token: String, args: Arguments) -> Answer<()> {
+    fn ack(&mut self, token: u32, args: Arguments) -> Answer<()> {
         self.admit(args.args.len() + bytes_of(&args.attachments))?;
-        let token = self.own_token(&token)?;
+        let token = self
+            .transaction
+            .owed(token)
+            .ok_or(Refused::Error(Error::NotFound))?;
         if self.transaction.answered(token) {
             return Err(invalid("ack: this event has been answered already"));
         }
@@ -169,18 +172,6 @@ impl sockets::Host for State {
     }
 }
 
-/// Names the event of `ack` to the guest. The socket's id is in it, so that a token which a guest kept does not
-/// answer another socket's event.
-pub(crate) fn token_text(socket: &str, token: AckToken) -> String {
-    let mut digits = itoa::Buffer::new();
-    let digits = digits.format(token.0);
-    let mut text = String::with_capacity(socket.len() + 1 + digits.len());
-    text.push_str(socket);
-    text.push('.');
-    text.push_str(digits);
-    text
-}
-
 impl State {
     /// What every emit that asks for answers needs.
     fn check_asking(&self, what: &str, token: &str) -> Answer<()> {
@@ -232,16 +223,6 @@ impl State {
 
     fn own_socket(&self, id: &str) -> Answer<&SocketView> {
         self.transaction.own(id).ok_or(Refused::Error(Error::NotFound))
-    }
-
-    fn own_token(&self, text: &str) -> Answer<AckToken> {
-        let parsed = text.rsplit_once('.').and_then(|(id, number)| {
-            self.transaction.own(id)?;
-            let token = AckToken(number.parse().ok()?);
-            // Strictly as we wrote it: no sign, no leading zero.
-            (itoa::Buffer::new().format(token.0) == number).then_some(token)
-        });
-        parsed.ok_or(Refused::Error(Error::NotFound))
     }
 
     fn target(&self, target: sockets::Target) -> Answer<Target> {

@@ -39,7 +39,7 @@ impl handler::Guest for Hostile {
         }
     }
 
-    fn handle_event(socket: Socket, event: Event, ack: Option<String>) -> Result<(), Error> {
+    fn handle_event(socket: Socket, event: Event, ack: Option<u32>) -> Result<(), Error> {
         let calls = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
         let args: Vec<&str> = event
             .args
@@ -55,7 +55,7 @@ impl handler::Guest for Hostile {
                     attachments: event.attachments.clone(),
                 };
                 match ack {
-                    Some(token) => sockets::ack(&token, &answer),
+                    Some(token) => sockets::ack(token, &answer),
                     None => sockets::emit(&own(&socket), &event, EmitFlags::empty()),
                 }
             }
@@ -64,9 +64,9 @@ impl handler::Guest for Hostile {
                 reply(&socket, "never seen")?;
                 Err(Error::Failed("on purpose".into()))
             }
-            "token" => reply(&socket, &ack.unwrap_or_default()),
+            "token" => reply(&socket, &ack.unwrap_or_default().to_string()),
             "ack-as" => sockets::ack(
-                arg(0),
+                arg(0).parse().unwrap_or_default(),
                 &Arguments {
                     args: "[]".into(),
                     attachments: vec![],
@@ -78,8 +78,8 @@ impl handler::Guest for Hostile {
                     args: "[]".into(),
                     attachments: vec![],
                 };
-                sockets::ack(&token, &answer)?;
-                sockets::ack(&token, &answer)
+                sockets::ack(token, &answer)?;
+                sockets::ack(token, &answer)
             }
             "emit-raw" => {
                 let odd = Event {

@@ -16,7 +16,7 @@ impl Guest for Plain {
         Ok(())
     }
 
-    fn handle_event(socket: Socket, event: Event, _ack: Option<String>) -> Result<(), Error> {
+    fn handle_event(socket: Socket, event: Event, _ack: Option<u32>) -> Result<(), Error> {
         match event.name.as_str() {
             "set-timer" => timers::set("t", 1, &[]),
             "emit-with-ack" => sockets::emit_with_ack(&socket.id, &event, "token", 1),
