@@ -210,6 +210,19 @@ impl Outbox {
         self.0.borrow_mut().writer = Writer::Task;
     }
 
+    /// The task has ended its turn and leaves to the sink what there is; false if that is not for the sink.
+    pub(crate) fn leave(&self, cx: &Context<'_>) -> bool {
+        let mut inner = self.0.borrow_mut();
+        if inner.closed {
+            return false;
+        }
+        inner.wait(cx);
+        if !inner.frames.is_empty() && !inner.is_held() {
+            self.tell(&mut inner);
+        }
+        true
+    }
+
     /// Gives out what it has, and what comes next not before [`AFTER_CONNECT`] has passed.
     ///
     /// A client that attaches a listener for its first event only when it has seen its CONNECT (in a later turn of its

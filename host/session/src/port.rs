@@ -43,10 +43,16 @@ impl WsPort {
         self.outbox.set_sink(sink);
     }
 
-    /// The WebSocket's task begins a turn, which ends with [`WsPort::poll_outgoing`] being `Pending`: until then it is not
-    /// woken for frames, and nobody else writes them.
+    /// The WebSocket's task begins a turn, which ends with [`WsPort::poll_outgoing`] being `Pending` or with [`WsPort::leave`]:
+    /// until then it is not woken for frames, and nobody else writes them.
     pub fn attend(&self) {
         self.outbox.attend();
+    }
+
+    /// Ends the turn that [`WsPort::attend`] began without a look at what is to be written: the sink is given it with that of
+    /// all others whose turn this was. False if it is the task's after all: the close is.
+    pub fn leave(&self, cx: &mut Context<'_>) -> bool {
+        self.outbox.leave(cx)
     }
 
     /// A text frame arrived. UTF-8 has been checked.

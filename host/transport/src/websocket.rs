@@ -1,4 +1,5 @@
 //! A WebSocket in motion: frames in, frames out, one small task.
+mod reader;
 mod wire;
 
 use std::{
@@ -17,7 +18,7 @@ use hyper_tungstenite::tungstenite::{
     Error, Message,
     error::ProtocolError,
     protocol::{
-        CloseFrame, Role, WebSocketConfig, WebSocketContext,
+        CloseFrame,
         frame::{Frame, coding::CloseCode},
     },
 };
@@ -25,7 +26,10 @@ use session::{Outgoing, Sink, WsPort};
 use tokio::time::{Sleep, sleep, timeout};
 
 pub(crate) use self::wire::poll_read_some;
-use self::wire::{Lane, OUT_BYTES_HIGH, Pipe};
+use self::{
+    reader::Reader,
+    wire::{Lane, OUT_BYTES_HIGH},
+};
 use crate::{accept::Lease, service::Visit, stream::Stream};
 
 /// What a WebSocket may take, in bytes and time.
@@ -39,9 +43,7 @@ pub(crate) struct Limits {
 /// An accepted WebSocket that has no session yet.
 pub(crate) struct Socket {
     lane: Rc<Lane>,
-    context: WebSocketContext,
-    /// Read, and not yet given to `context`.
-    unread: Bytes,
+    reader: Reader,
     /// Runs while the peer takes nothing. Most sockets never have one.
     stalled: Option<Pin<Box<Sleep>>>,
     limits: Limits,
@@ -62,19 +64,9 @@ impl Limits {
 impl Socket {
     /// `early`: bytes that came with the request.
     pub(crate) fn new(stream: Stream, early: &Bytes, limits: Limits, lease: Arc<Lease>) -> Self {
-        // Fragments are added up against the same limit: a flood of tiny ones costs no memory but their bytes.
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_BYTES)
-            .write_buffer_size(0)
-            .max_write_buffer_size(OUT_BYTES_HIGH)
-            .max_message_size(Some(limits.message_bytes_max))
-            .max_frame_size(Some(limits.message_bytes_max))
-            .accept_unmasked_frames(false);
         Self {
             lane: Rc::new(Lane::new(stream)),
-            context: WebSocketContext::new(Role::Server, Some(config)),
-            // Copied, for what it is a part of is hyper's buffer, 16 KiB and no less.
-            unread: Bytes::copy_from_slice(early),
+            reader: Reader::new(early),
             stalled: None,
             limits,
             _lease: lease,
@@ -138,6 +130,10 @@ impl Socket {
             if let Received::End(end) = received {
                 return Poll::Ready(end);
             }
+            // What this turn brought is written with what all other turns did.
+            if matches!(received, Received::Nothing) && self.lane.is_clear() && port.leave(cx) {
+                return Poll::Pending;
+            }
             match self.poll_send(port, cx) {
                 Poll::Ready(Some(end)) => return Poll::Ready(end),
                 // All is written; reading that was put off for it may go on.
@@ -158,25 +154,14 @@ impl Socket {
         if port.poll_ready(cx).is_pending() {
             return Received::Nothing;
         }
-        let mut pipe = Pipe {
-            lane: &self.lane,
-            unread: &mut self.unread,
-            cx,
-        };
-        match self.context.read(&mut pipe) {
+        let limit = self.limits.message_bytes_max;
+        match self.reader.read(&self.lane, limit, cx) {
             Ok(Message::Text(text)) => port.receive_text(text.into()),
             Ok(Message::Binary(bytes)) => port.receive_binary(bytes),
-            Ok(Message::Pong(_)) => port.receive_pong(),
-            // The library's answer is queued by its next read, which may be long in coming.
-            Ok(answered @ (Message::Ping(_) | Message::Close(_))) => {
-                let flushed = self.context.flush(&mut pipe);
-                match answered {
-                    Message::Close(_) => port.receive_close(),
-                    _ => port.receive_pong(),
-                }
-                if let Err(e) = flushed {
-                    return Received::from_error(&e);
-                }
+            Ok(Message::Ping(_) | Message::Pong(_)) => port.receive_pong(),
+            Ok(Message::Close(_)) => {
+                port.receive_close();
+                return Received::End(End::Replied);
             }
             Ok(Message::Frame(_)) => unreachable!("never read"),
             Err(e) => return Received::from_error(&e),
@@ -313,8 +298,8 @@ impl Received {
     }
 }
 
-/// Allocated for every WebSocket, idle or not. What is read goes through a buffer that a core's WebSockets share, so that one
-/// system call takes more than this.
-const READ_BUFFER_BYTES: usize = 128;
 /// Taken in before answers are written: several answers then share a write.
 const MESSAGES_AT_ONCE: usize = 32;
+
+#[cfg(test)]
+mod tests;

@@ -68,6 +68,12 @@ impl Lane {
         self.0.borrow().out.len()
     }
 
+    /// Whether what comes next can be written at once by whoever has it, as far as is known.
+    pub(super) fn is_clear(&self) -> bool {
+        let wire = self.0.borrow();
+        matches!(wire.stream, Stream::Plain(_)) && wire.out.is_empty() && !wire.unflushed
+    }
+
     pub(super) fn queue(&self, frame: Frame) {
         put(frame, &mut self.0.borrow_mut().out);
     }
@@ -183,6 +189,8 @@ pub(super) struct Pipe<'a, 'cx> {
     pub(super) lane: &'a Lane,
     /// What was read beyond what the library had room for.
     pub(super) unread: &'a mut Bytes,
+    /// Counts what the library took.
+    pub(super) taken_bytes: &'a mut usize,
     pub(super) cx: &'a mut Context<'cx>,
 }
 
@@ -192,6 +200,7 @@ impl Read for Pipe<'_, '_> {
             let taken = self.unread.len().min(buf.len());
             self.unread
                 .copy_to_slice(buf.get_mut(..taken).unwrap_or_default());
+            *self.taken_bytes += taken;
             return Ok(taken);
         }
         SCRATCH.with_borrow_mut(|scratch| {
@@ -207,6 +216,7 @@ impl Read for Pipe<'_, '_> {
             if !filled.is_empty() {
                 *self.unread = Bytes::copy_from_slice(filled);
             }
+            *self.taken_bytes += taken;
             Ok(taken)
         })
     }

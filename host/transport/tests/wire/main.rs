@@ -13,6 +13,7 @@ mod cluster;
 mod node;
 mod peer;
 
+mod amid;
 mod carry;
 mod close;
 mod cors;

@@ -57,19 +57,19 @@ enum Verdict {
 impl Cost {
     fn ratchet(self) -> Ratchet {
         let (most, slack) = match self {
-            Self::EchoInstructions => (34_000.0, 2_400.0),
-            Self::EchoAllocations => (16.0, 0.9),
-            Self::BatchedInstructions => (29_800.0, 2_100.0),
-            Self::BatchedAllocations => (16.5, 0.9),
-            Self::PolledInstructions => (77_800.0, 5_500.0),
-            Self::PolledAllocations => (38.1, 1.5),
-            Self::JoinInstructions => (99_700.0, 7_000.0),
-            Self::JoinAllocations => (72.2, 2.5),
+            Self::EchoInstructions => (30_900.0, 2_200.0),
+            Self::EchoAllocations => (14.0, 0.9),
+            Self::BatchedInstructions => (25_800.0, 1_900.0),
+            Self::BatchedAllocations => (14.5, 0.9),
+            Self::PolledInstructions => (72_800.0, 5_200.0),
+            Self::PolledAllocations => (36.1, 1.5),
+            Self::JoinInstructions => (97_500.0, 7_000.0),
+            Self::JoinAllocations => (70.2, 2.5),
             Self::DeliveryInstructions => (1_310.0, 100.0),
             Self::DeliveryAllocations => (0.0, 0.2),
-            Self::MessageInstructions => (77_000.0, 5_400.0),
+            Self::MessageInstructions => (70_800.0, 5_000.0),
             Self::MessageAllocations => (41.0, 1.3),
-            Self::IdleWebSocket => (2_960.0, 450.0),
+            Self::IdleWebSocket => (2_430.0, 350.0),
             Self::IdlePolling => (1_560.0, 450.0),
         };
         Ratchet { most, slack }
