@@ -199,7 +199,8 @@ impl Emitter {
         }
     }
 
-    /// Who they are: as they were before this call, whose own joins and state are not applied yet.
+    /// Who they are: as they were before this call, whose own joins and state are not applied yet. What calls before it
+    /// did whose events were answered is in it, wherever they ran.
     pub fn fetch_sockets(self) -> Result<FetchedSockets> {
         let mut fetched = FetchedSockets::default();
         if self.means_nobody() {

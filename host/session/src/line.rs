@@ -1,7 +1,7 @@
 //! An app on one core: who is in which room, and how far its log has been read.
 use std::{collections::BTreeMap, sync::Arc};
 
-use router::{Epoch, Membership};
+use router::{Epoch, Membership, Position};
 use rustc_hash::FxHashMap;
 use slotmap::{SlotMap, new_key_type};
 use socketio::EventData;
@@ -41,7 +41,7 @@ pub(crate) struct Line {
     pub(crate) log: Log,
     /// Acks that must not overtake emits of the same handler: sent once the offset was delivered.
     pub(crate) deferred: BTreeMap<u64, Vec<DeferredAck>>,
-    /// Recoveries that wait until the log has been read up to an offset.
+    /// Recoveries, and who asks for sockets, that wait until the log has been read up to an offset.
     pub(crate) reaching: Vec<(u64, oneshot::Sender<()>)>,
     pub(crate) stats: AppStats,
     /// What reads the log and takes sockets in; ends with the line.
@@ -138,6 +138,17 @@ impl Line {
         match self.log {
             Log::Open { epoch, processed } => (epoch, processed),
             Log::Closed | Log::Opening(_) => (Epoch(0), 0),
+        }
+    }
+
+    /// The same, if the log is read here.
+    pub(crate) fn place(&self) -> Option<Position> {
+        match self.log {
+            Log::Open { epoch, processed } => Some(Position {
+                epoch,
+                offset: processed,
+            }),
+            Log::Closed | Log::Opening(_) => None,
         }
     }
 }

@@ -1,17 +1,15 @@
 //! What nodes ask each other about sockets.
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, join_all};
-use router::Target;
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tokio::time::timeout;
 
 use crate::{
     Node, Page, Shards, Unreachable,
     collect::{Report, deliver},
     recover::Released,
-    shards::{PAGE_SOCKETS_MAX, merge},
+    sockets::{Look, Wanted},
 };
 
 /// Travels between nodes of one version: postcard, no promise to others.
@@ -26,16 +24,9 @@ enum Question {
     },
     /// What a core's sockets answered to an emit of a core of the node that is asked.
     Report { shard: u16, report: Box<Report> },
-    /// The connected sockets that match, after `cursor`.
-    Sockets {
-        app: Arc<str>,
-        target: Target,
-        cursor: Option<String>,
-    },
+    /// The connected sockets that match.
+    Sockets(Wanted),
 }
-
-/// A node that does not say which sockets it has by then is named in [`Page::partial`].
-const FETCH_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Shards {
     /// Answers what another node asks through its [`crate::Wire`]. Nonsense is answered with nothing.
@@ -51,9 +42,7 @@ impl Shards {
                     shard,
                 }) => encode(&shards.release(shard, app, namespace, id).await),
                 Ok(Question::Report { shard, report }) => encode(&shards.run(shard, deliver(*report))),
-                Ok(Question::Sockets { app, target, cursor }) => {
-                    encode(&shards.page_here(app, target, cursor).await)
-                }
+                Ok(Question::Sockets(wanted)) => encode(&shards.page_here(wanted).await),
                 Err(error) => {
                     tracing::warn!(%error, "another node asks what this one does not understand: are their versions the same?");
                     Bytes::new()
@@ -105,40 +94,13 @@ impl Shards {
         self.consult(node, &Question::Report { shard, report }).await
     }
 
-    /// The connected sockets of an app that match, on all nodes, as they are now. At most 1,000 a page.
-    pub async fn fetch_sockets(&self, app: Arc<str>, target: Target, cursor: Option<String>) -> Page {
-        let others = self.nodes().others();
-        if others.is_empty() {
-            return self.page_here(app, target, cursor).await;
-        }
-        let question = Question::Sockets {
-            app: app.clone(),
-            target: target.clone(),
-            cursor: cursor.clone(),
-        };
-        let asked = others.into_iter().map(|node| {
-            let name = node.name.clone();
-            let answer = timeout(FETCH_PATIENCE, self.consult::<Page>(node, &question));
-            async move { answer.await.ok().and_then(Result::ok).ok_or(name) }
-        });
-        let (own, answers) =
-            futures_util::future::join(self.page_here(app, target, cursor), join_all(asked)).await;
-        let mut pages = vec![own];
-        let mut partial = Vec::new();
-        for answer in answers {
-            match answer {
-                Ok(page) => pages.push(page),
-                Err(name) => partial.push(name),
-            }
-        }
-        // Where a node has more than its page, what others have beyond that page's end must wait.
-        let end = pages.iter().filter_map(|page| page.cursor.clone()).min();
-        let sockets = pages.into_iter().flat_map(|page| page.sockets);
-        let sockets = sockets.filter(|socket| end.as_deref().is_none_or(|end| *socket.id <= *end));
-        let mut page = merge(sockets.collect(), PAGE_SOCKETS_MAX);
-        page.cursor = page.cursor.or(end);
-        page.partial = partial;
-        page
+    /// Asks another node which sockets it has.
+    pub(crate) async fn sockets_there(
+        &self,
+        node: Arc<Node>,
+        wanted: Wanted,
+    ) -> Result<Look<Page>, Unreachable> {
+        self.consult(node, &Question::Sockets(wanted)).await
     }
 
     async fn consult<A: DeserializeOwned>(

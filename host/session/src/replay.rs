@@ -147,20 +147,7 @@ impl Hub {
         // Beyond the last entry there is nothing to wait for: the log has passed such a place, or it is made up.
         let place = Position { epoch, offset };
         let offset = offset.min(head.offset);
-        let (send, reached) = oneshot::channel();
-        let waits = self.with(|state, _| {
-            let line = state.line(app);
-            let waits = line.position().1 < offset;
-            if waits {
-                line.reaching.push((offset, send));
-            }
-            waits
-        });
-        if waits
-            && !timeout(REACH_PATIENCE, reached)
-                .await
-                .is_ok_and(|reached| reached.is_ok())
-        {
+        if !self.has_read(app, offset, REACH_PATIENCE).await {
             return Err(Error::Unavailable("this node is behind".into()));
         }
         if place.offset <= head.offset {
@@ -171,6 +158,23 @@ impl Hub {
             Err(Error::Gone) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Waits until this core has delivered what the log has up to `offset`. False if that takes longer than `patience`.
+    pub(crate) async fn has_read(&self, app: &Arc<str>, offset: u64, patience: Duration) -> bool {
+        let (send, reached) = oneshot::channel();
+        let waits = self.with(|state, _| {
+            let line = state.line(app);
+            let waits = line.position().1 < offset;
+            if waits {
+                line.reaching.push((offset, send));
+            }
+            waits
+        });
+        !waits
+            || timeout(patience, reached)
+                .await
+                .is_ok_and(|reached| reached.is_ok())
     }
 }
 

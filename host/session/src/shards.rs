@@ -3,14 +3,11 @@ use std::{
     sync::Arc,
 };
 
-use bytes::Bytes;
 use futures_util::future::{LocalBoxFuture, join_all};
 use parking_lot::Mutex;
-use router::{Room, Target};
-use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{AppStats, Hub, Nodes, ids, socket::Phase};
+use crate::{AppStats, Hub, Nodes, ids};
 
 /// Something to be done on a core's own thread.
 pub type Work = Box<dyn FnOnce(Hub) -> LocalBoxFuture<'static, ()> + Send>;
@@ -25,41 +22,6 @@ pub struct Shards {
     lines: Arc<Mutex<HashMap<Arc<str>, usize>>>,
     /// Apps of which this process has said that it may have sockets.
     marked: Arc<Mutex<HashSet<Arc<str>>>>,
-}
-
-/// One socket, as other code may know it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SocketInfo {
-    pub id: Arc<str>,
-    pub namespace: Arc<str>,
-    /// The room named by the id included.
-    pub rooms: Vec<Room>,
-    pub state: Bytes,
-}
-
-/// Some of the sockets that match, in order of their ids; `cursor` is where to go on, `None` on the last page.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Page {
-    pub sockets: Vec<SocketInfo>,
-    pub cursor: Option<String>,
-    /// Nodes that did not answer: what they have is missing.
-    pub partial: Vec<String>,
-}
-
-/// Sockets in a page.
-pub(crate) const PAGE_SOCKETS_MAX: usize = 1000;
-
-/// A page of what several cores or nodes have.
-pub(crate) fn merge(mut sockets: Vec<SocketInfo>, sockets_max: usize) -> Page {
-    sockets.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-    let more = sockets.len() > sockets_max;
-    sockets.truncate(sockets_max);
-    let cursor = sockets.last().filter(|_| more).map(|last| last.id.to_string());
-    Page {
-        sockets,
-        cursor,
-        partial: Vec::new(),
-    }
 }
 
 impl Shards {
@@ -176,14 +138,6 @@ impl Shards {
         join_all(answers).await.into_iter().flatten().collect()
     }
 
-    /// The connected sockets on this node.
-    pub(crate) async fn page_here(&self, app: Arc<str>, target: Target, cursor: Option<String>) -> Page {
-        let found = self
-            .ask_all(move |hub| hub.sockets(&app, &target, cursor.as_deref()))
-            .await;
-        merge(found.into_iter().flatten().collect(), PAGE_SOCKETS_MAX)
-    }
-
     /// Tasks that live on the cores, whatever for.
     pub async fn tasks(&self) -> usize {
         self.ask_all(|_| crate::tasks::tasks_alive())
@@ -213,35 +167,5 @@ impl Shards {
             sum.log_offset = sum.log_offset.max(stats.log_offset);
         }
         sum
-    }
-}
-
-impl Hub {
-    /// The sockets of this core that match, after `cursor`, one more than a page at most.
-    fn sockets(&self, app: &Arc<str>, target: &Target, cursor: Option<&str>) -> Vec<SocketInfo> {
-        self.with(|state, _| {
-            let mut keys = Vec::new();
-            state.line(app).members.resolve(target, &mut keys);
-            let mut found: Vec<_> = keys
-                .into_iter()
-                .filter_map(|key| state.sockets.get(key))
-                .filter(|socket| matches!(socket.phase, Phase::Live { .. } | Phase::Replaying { .. }))
-                .filter(|socket| cursor.is_none_or(|cursor| *socket.id > *cursor))
-                .collect();
-            found.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-            found.truncate(PAGE_SOCKETS_MAX + 1);
-            found
-                .into_iter()
-                .map(|socket| {
-                    let view = socket.view();
-                    SocketInfo {
-                        id: view.id,
-                        namespace: view.namespace,
-                        rooms: view.rooms,
-                        state: view.state,
-                    }
-                })
-                .collect()
-        })
     }
 }

@@ -64,6 +64,16 @@ export async function sockets_are_listed_and_moved_by_room() {
   assert.deepEqual(await call(everyone[1], "members", "red"), []);
 }
 
+export async function whoever_was_answered_finds_the_sockets_moved() {
+  const everyone = await Promise.all(upTo(5).map(() => connected({ auth: { room: "0" } })));
+  const ids = everyone.map((socket) => socket.id).sort();
+  for (const n of upTo(200)) {
+    // Sockets are on several cores: who moves them, who asks, and those that are asked for.
+    await call(everyone[n % 5], "move", `${n - 1}`, `${n}`);
+    assert.deepEqual((await call(everyone[(n + 1) % 5], "members", `${n}`)).sort(), ids, `after move ${n}`);
+  }
+}
+
 export async function a_handler_that_disconnects_ends_the_namespace_for_good() {
   const socket = await connected();
   const gone = once(socket, "disconnect");
