@@ -14,9 +14,8 @@ impl Hub {
             let Some(line) = state.lines.get(app) else {
                 return true;
             };
-            let waits = !line.deferred.is_empty() || !line.reaching.is_empty();
             let opening = matches!(line.log, Log::Opening(_));
-            if line.sessions > 0 || waits || opening {
+            if line.sessions > 0 || line.is_waited_for() || opening {
                 return false;
             }
             if state.sockets.values().any(|socket| socket.app.name == *app) {

@@ -210,6 +210,7 @@ impl Hub {
             Ok(start) => Log::Open {
                 epoch: start.epoch,
                 processed: start.offset,
+                entry: 0,
             },
             Err(_) => Log::Closed,
         };

@@ -66,8 +66,11 @@ pub(crate) enum Log {
     Opening(Vec<oneshot::Sender<()>>),
     Open {
         epoch: Epoch,
-        /// Entries up to here have been delivered on this core.
+        /// Entries up to here have been delivered on this core. Where a core hears now and then that nothing came, this
+        /// is beyond the last entry, and not as far on every core.
         processed: u64,
+        /// The last entry that was delivered on this core, 0 if none was.
+        entry: u64,
     },
 }
 
@@ -75,6 +78,32 @@ pub(crate) struct DeferredAck {
     pub(crate) socket: SocketKey,
     pub(crate) id: u64,
     pub(crate) data: EventData,
+}
+
+impl Log {
+    /// There is nothing more up to `position` than was delivered.
+    pub(crate) fn pass(&mut self, position: Position) {
+        if let Self::Open {
+            epoch,
+            processed,
+            entry,
+        } = self
+        {
+            if *epoch != position.epoch {
+                *entry = 0;
+            }
+            *epoch = position.epoch;
+            *processed = position.offset;
+        }
+    }
+
+    /// The entry at `position` was delivered.
+    pub(crate) fn deliver(&mut self, position: Position) {
+        self.pass(position);
+        if let Self::Open { entry, .. } = self {
+            *entry = position.offset;
+        }
+    }
 }
 
 impl Lines {
@@ -136,20 +165,22 @@ impl Line {
     /// The epoch and the last offset delivered here. Only sockets ask, and those exist only on an open line.
     pub(crate) fn position(&self) -> (Epoch, u64) {
         match self.log {
-            Log::Open { epoch, processed } => (epoch, processed),
+            Log::Open { epoch, processed, .. } => (epoch, processed),
             Log::Closed | Log::Opening(_) => (Epoch(0), 0),
         }
     }
 
-    /// The same, if the log is read here.
-    pub(crate) fn place(&self) -> Option<Position> {
-        match self.log {
-            Log::Open { epoch, processed } => Some(Position {
-                epoch,
-                offset: processed,
-            }),
-            Log::Closed | Log::Opening(_) => None,
-        }
+    /// Waits until the log has been delivered up to `offset`, in company of those who still do.
+    pub(crate) fn await_offset(&mut self, offset: u64) -> oneshot::Receiver<()> {
+        let (send, reached) = oneshot::channel();
+        self.reaching.retain(|(_, waiting)| !waiting.is_closed());
+        self.reaching.push((offset, send));
+        reached
+    }
+
+    /// Whether anybody waits for what the log brings.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        !self.deferred.is_empty() || self.reaching.iter().any(|(_, waiting)| !waiting.is_closed())
     }
 }
 

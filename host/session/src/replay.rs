@@ -10,7 +10,7 @@ use backplane::Error;
 use engineio::Packet;
 use router::{Delivery, DisconnectReason, Epoch, Position, Replayed, Room, replay};
 use socketio::encode;
-use tokio::{sync::oneshot, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     AppEntry, Hub,
@@ -162,19 +162,14 @@ impl Hub {
 
     /// Waits until this core has delivered what the log has up to `offset`. False if that takes longer than `patience`.
     pub(crate) async fn has_read(&self, app: &Arc<str>, offset: u64, patience: Duration) -> bool {
-        let (send, reached) = oneshot::channel();
-        let waits = self.with(|state, _| {
+        let reached = self.with(|state, _| {
             let line = state.line(app);
-            let waits = line.position().1 < offset;
-            if waits {
-                line.reaching.push((offset, send));
-            }
-            waits
+            (line.position().1 < offset).then(|| line.await_offset(offset))
         });
-        !waits
-            || timeout(patience, reached)
-                .await
-                .is_ok_and(|reached| reached.is_ok())
+        match reached {
+            Some(reached) => timeout(patience, reached).await.is_ok_and(|told| told.is_ok()),
+            None => true,
+        }
     }
 }
 

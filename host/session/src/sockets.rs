@@ -7,11 +7,15 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use router::{Position, Room, Target};
+use router::{Epoch, Position, Room, Target};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use crate::{Hub, Node, Shards, socket::Phase};
+use crate::{
+    Hub, Node, Shards,
+    line::{Line, Log},
+    socket::{Phase, Socket},
+};
 
 /// One socket, as other code may know it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +42,7 @@ pub(crate) struct Wanted {
     pub(crate) app: Arc<str>,
     pub(crate) target: Target,
     pub(crate) cursor: Option<String>,
-    /// Who is behind this place of the log catches up before it looks.
+    /// Who is behind this entry of the log catches up before it looks.
     pub(crate) as_of: Option<Position>,
 }
 
@@ -46,16 +50,27 @@ pub(crate) struct Wanted {
 /// none of the app's sockets.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Look<T> {
-    as_of: Option<Position>,
+    reading: Option<Reading>,
     has: T,
+}
+
+/// How far somebody has read a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Reading {
+    epoch: Epoch,
+    /// The last entry that it had. Acks wait for entries, so this is what others are measured against.
+    entry: u64,
+    /// Beyond that it knows of no other up to here: not as far on every core, though they have the same entries.
+    through: u64,
 }
 
 /// Sockets in a page.
 const PAGE_SOCKETS_MAX: usize = 1000;
 /// A node that does not say which sockets it has by then is named in [`Page::partial`].
 const FETCH_PATIENCE: Duration = Duration::from_secs(2);
-/// A core that has not caught up by then says what it has: its node reads no faster than the backplane lets it.
-const CATCH_UP_PATIENCE: Duration = Duration::from_secs(1);
+/// A core that has not caught up by then says what it has: its node reads no faster than the backplane lets it. A node may wait
+/// for this twice, and must have answered before nobody waits for it any more.
+const CATCH_UP_PATIENCE: Duration = Duration::from_millis(500);
 
 impl Shards {
     /// The connected sockets of an app that match, on all nodes: what an ack, anywhere, was held back for is in it. At
@@ -101,10 +116,7 @@ impl Shards {
         });
         let looks: Vec<_> = looks.await.into_iter().flatten().collect();
         Look {
-            as_of: looks
-                .iter()
-                .filter_map(|look| look.as_of)
-                .max_by_key(|at| at.offset),
+            reading: together(looks.iter().filter_map(|look| look.reading)),
             has: merge(looks.into_iter().flat_map(|look| look.has).collect()),
         }
     }
@@ -120,10 +132,11 @@ impl Shards {
     }
 }
 
-/// Asks all at once, and then those again that had read less of the log than another.
+/// Asks all at once, and then those again that had read less of the log than another. Who does not answer the second time
+/// has answered the first time.
 async fn level<W, T, E, F>(
     asked: Vec<W>,
-    mut wanted: Wanted,
+    wanted: Wanted,
     ask: impl Fn(W, Wanted) -> F,
 ) -> Vec<Result<Look<T>, E>>
 where
@@ -131,23 +144,56 @@ where
     F: Future<Output = Result<Look<T>, E>>,
 {
     let mut looks = join_all(asked.iter().map(|who| ask(who.clone(), wanted.clone()))).await;
-    let places = looks.iter().flatten().filter_map(|look| look.as_of);
-    wanted.as_of = places.chain(wanted.as_of).max_by_key(|at| at.offset);
-    let behind = looks.iter_mut().zip(asked).filter(|(look, _)| {
-        let at = look.as_ref().ok().and_then(|look| look.as_of);
-        at.zip(wanted.as_of).is_some_and(|(at, most)| is_behind(at, most))
+    let readings: Vec<_> = looks.iter().flatten().filter_map(|look| look.reading).collect();
+    let behind = looks.iter_mut().zip(asked).filter_map(|(look, who)| {
+        let place = look.as_ref().ok()?.reading?.lacks(&readings)?;
+        let as_of = Some(place);
+        let again = ask(
+            who,
+            Wanted {
+                as_of,
+                ..wanted.clone()
+            },
+        );
+        Some(async move {
+            if let Ok(again) = again.await {
+                *look = Ok(again);
+            }
+        })
     });
-    join_all(behind.map(|(look, who)| {
-        let again = ask(who, wanted.clone());
-        async move { *look = again.await }
-    }))
-    .await;
+    join_all(behind).await;
     looks
 }
 
-/// Of a log that was lost there is nothing to wait for.
-fn is_behind(at: Position, place: Position) -> bool {
-    at.epoch == place.epoch && at.offset < place.offset
+impl Reading {
+    /// The last entry that one of the others had, if this one had not come so far. Of a log that was lost, or is not known
+    /// here yet, there is nothing to wait for.
+    fn lacks(self, others: &[Self]) -> Option<Position> {
+        let same = others.iter().filter(|other| other.epoch == self.epoch);
+        let offset = same.map(|other| other.entry).max()?;
+        let epoch = self.epoch;
+        (self.through < offset).then_some(Position { epoch, offset })
+    }
+}
+
+/// How far a node has read whose cores have read so far.
+fn together(cores: impl Iterator<Item = Reading>) -> Option<Reading> {
+    cores.reduce(|one, other| {
+        let (most, least) = if one.entry < other.entry {
+            (other, one)
+        } else {
+            (one, other)
+        };
+        let same = least.epoch == most.epoch;
+        Reading {
+            through: if same {
+                most.through.min(least.through)
+            } else {
+                most.through
+            },
+            ..most
+        }
+    })
 }
 
 /// A page of what several cores or nodes have.
@@ -172,15 +218,19 @@ impl Hub {
             cursor,
             as_of,
         } = wanted;
-        let own = self.with(|state, _| state.lines.get(&app).and_then(|line| line.place()));
-        if let Some(place) = as_of.filter(|place| own.is_some_and(|own| is_behind(own, *place))) {
+        if let Some(place) = as_of
+            && self.with(|state, _| {
+                let log = state.lines.get(&app).and_then(reading);
+                log.is_some_and(|log| log.epoch == place.epoch)
+            })
+        {
             self.has_read(&app, place.offset, CATCH_UP_PATIENCE).await;
         }
         self.with(|state, _| {
             let mut keys = Vec::new();
             let Some(line) = state.lines.get(&app) else {
                 return Look {
-                    as_of: None,
+                    reading: None,
                     has: Vec::new(),
                 };
             };
@@ -193,7 +243,7 @@ impl Hub {
                 .collect();
             found.sort_unstable_by(|a, b| a.id.cmp(&b.id));
             found.truncate(PAGE_SOCKETS_MAX + 1);
-            let info = |socket: &crate::socket::Socket| {
+            let info = |socket: &Socket| {
                 let view = socket.view();
                 SocketInfo {
                     id: view.id,
@@ -203,10 +253,26 @@ impl Hub {
                 }
             };
             Look {
-                as_of: line.place(),
+                reading: reading(line),
                 has: found.into_iter().map(info).collect(),
             }
         })
+    }
+}
+
+/// `None` if the log is not read here.
+fn reading(line: &Line) -> Option<Reading> {
+    match line.log {
+        Log::Open {
+            epoch,
+            processed: through,
+            entry,
+        } => Some(Reading {
+            epoch,
+            entry,
+            through,
+        }),
+        Log::Closed | Log::Opening(_) => None,
     }
 }
 
