@@ -219,9 +219,13 @@ fn find_functions(engine: &Engine, code: &wasmtime::component::Component) -> Res
     if timer.is_some() && parameters(code, TIMERS_HANDLER, "handle-timer").len() != TIMER_PARAMETERS {
         return Err(other_version("handle-timer"));
     }
+    let (connect, event) = (need_socket("handle-connect")?, need_socket("handle-event")?);
+    if !takes_token(code, HANDLER, "handle-event") {
+        return Err(other_version("handle-event"));
+    }
     Ok(Functions {
-        connect: need_socket("handle-connect")?,
-        event: need_socket("handle-event")?,
+        connect,
+        event,
         disconnect: need_socket("handle-disconnect")?,
         ack: find_socket(ACKS_HANDLER, "handle-ack")?,
         timer,
@@ -236,6 +240,14 @@ fn takes_socket(code: &wasmtime::component::Component, interface: &str, function
     matches!(
         parameters(code, interface, function).first(),
         Some(Type::Record(_))
+    )
+}
+
+/// Whether a function's last parameter is a number that may be missing, as `ack-token` is.
+fn takes_token(code: &wasmtime::component::Component, interface: &str, function: &str) -> bool {
+    matches!(
+        parameters(code, interface, function).last(),
+        Some(Type::Option(token)) if token.ty() == Type::U32
     )
 }
 

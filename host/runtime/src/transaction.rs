@@ -1,6 +1,6 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -11,10 +11,6 @@ use crate::{
     kv::KvTransaction,
     limits::{Limits, Meter, Over},
 };
-
-/// Where the next instance begins to count its tokens: far from where others did.
-static TOKENS: AtomicU32 = AtomicU32::new(0);
-const TOKENS_APART: u32 = 0x9e37_79b9;
 
 /// What one call has asked for so far. Nothing of it has happened.
 pub(crate) struct Transaction {
@@ -44,7 +40,7 @@ impl Transaction {
             hits,
             socket: None,
             owed: None,
-            tokens: TOKENS.fetch_add(TOKENS_APART, Ordering::Relaxed),
+            tokens: first_token(),
             kv: KvTransaction::default(),
             effects: Vec::new(),
             timers: Vec::new(),
@@ -199,4 +195,9 @@ fn concerns(target: &Target, socket: &SocketView, rooms: &[Room]) -> bool {
     target.namespace == socket.namespace
         && (target.rooms.is_empty() || target.rooms.iter().any(|room| rooms.contains(room)))
         && !target.except.iter().any(|room| rooms.contains(room))
+}
+
+/// Where an instance begins to count: far from the others, and where tells nothing of how many there are.
+fn first_token() -> u32 {
+    RandomState::new().build_hasher().finish() as u32
 }

@@ -226,3 +226,25 @@ async fn a_handler_of_another_version_is_refused_before_its_first_call() {
     .await;
     assert!(said.contains("handle-connect takes other parameters"), "{said}");
 }
+
+/// Whoever never answers does not import `ack`, so linking says nothing of its token.
+#[tokio::test]
+async fn a_handler_whose_acks_have_other_tokens_is_refused_too() {
+    let said = refused(text(
+        r#"(component
+            (core module $code (func (export "f") (param i32 i32 i32 i32)))
+            (core instance $made (instantiate $code))
+            (type $socket (record (field "number" u32)))
+            (export $exported "socket" (type $socket))
+            (func $f (param "socket" $exported) (param "event" u32) (param "ack" (option u8))
+                (canon lift (core func $made "f")))
+            (instance $handler
+                (export "socket" (type $exported))
+                (export "handle-connect" (func $f))
+                (export "handle-event" (func $f))
+                (export "handle-disconnect" (func $f)))
+            (export "wakeline:app/handler@0.1.0" (instance $handler)))"#,
+    ))
+    .await;
+    assert!(said.contains("handle-event takes other parameters"), "{said}");
+}
