@@ -230,7 +230,6 @@ impl Socket {
 /// WebSocket, idle or not.
 pub(crate) struct Carry(Stage);
 
-#[expect(clippy::large_enum_variant, reason = "the large one is what lasts")]
 enum Stage {
     Open(Socket, WsPort),
     Ending(LocalBoxFuture<'static, ()>),

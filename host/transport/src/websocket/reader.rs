@@ -13,7 +13,7 @@ use super::wire::{Lane, OUT_BYTES_HIGH, Pipe};
 /// What a WebSocket's peer sends, as messages.
 pub(super) struct Reader {
     /// The library's state, where it is not that of a WebSocket between two messages.
-    amid: Option<Box<WebSocketContext>>,
+    amid: Option<Box<State>>,
     /// What the library took, less what the messages that it gave have taken at least: 0 between two messages, and only there.
     /// A message in fragments, or with its length written longer than need be, leaves a rest for good: such a WebSocket keeps its state.
     taken_bytes: usize,
@@ -21,9 +21,15 @@ pub(super) struct Reader {
     unread: Bytes,
 }
 
+struct State {
+    library: WebSocketContext,
+    /// Its buffer has held a message larger than it is to be.
+    has_grown: bool,
+}
+
 thread_local! {
     /// A state between two messages, for whoever reads next.
-    static SPARE: Cell<Option<Box<WebSocketContext>>> = const { Cell::new(None) };
+    static SPARE: Cell<Option<Box<State>>> = const { Cell::new(None) };
 }
 
 impl Reader {
@@ -51,27 +57,26 @@ impl Reader {
             taken_bytes: &mut self.taken_bytes,
             cx,
         };
-        let read = state.read(&mut pipe);
-        let mut is_reusable = true;
+        let read = state.library.read(&mut pipe);
         match &read {
             Ok(message) => {
                 if message.is_ping() || message.is_close() {
                     // The library would send its answer with its next read, which may be long in coming.
-                    let flushed = state.flush(&mut pipe);
+                    let flushed = state.library.flush(&mut pipe);
                     if message.is_close() {
                         return read;
                     }
                     flushed?;
                 }
                 self.taken_bytes -= frame_bytes(message.len());
-                is_reusable = message.len() <= READ_BUFFER_BYTES;
+                state.has_grown |= message.len() > READ_BUFFER_BYTES;
             }
             Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {}
             Err(_) => return read,
         }
         if self.taken_bytes > 0 {
             self.amid = Some(state);
-        } else if is_reusable {
+        } else if !state.has_grown {
             SPARE.set(Some(state));
         }
         read
@@ -89,7 +94,7 @@ fn frame_bytes(payload_bytes: usize) -> usize {
 }
 
 /// A state between two messages.
-fn fresh(bytes_max: usize) -> Box<WebSocketContext> {
+fn fresh(bytes_max: usize) -> Box<State> {
     // Fragments are added up against the same limit: a flood of tiny ones costs no memory but their bytes.
     let limits = |config: WebSocketConfig| {
         config
@@ -97,7 +102,7 @@ fn fresh(bytes_max: usize) -> Box<WebSocketContext> {
             .max_frame_size(Some(bytes_max))
     };
     if let Some(mut state) = SPARE.take() {
-        state.set_config(|config| *config = limits(*config));
+        state.library.set_config(|config| *config = limits(*config));
         return state;
     }
     let config = WebSocketConfig::default()
@@ -105,7 +110,10 @@ fn fresh(bytes_max: usize) -> Box<WebSocketContext> {
         .write_buffer_size(0)
         .max_write_buffer_size(OUT_BYTES_HIGH)
         .accept_unmasked_frames(false);
-    Box::new(WebSocketContext::new(Role::Server, Some(limits(config))))
+    Box::new(State {
+        library: WebSocketContext::new(Role::Server, Some(limits(config))),
+        has_grown: false,
+    })
 }
 
 /// Of the state that is shared. Messages are slices of it, and it is made anew when it is used up and one of them still lives:
