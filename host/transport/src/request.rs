@@ -55,10 +55,11 @@ impl<'a> Query<'a> {
         })
     }
 
-    /// The first value of this name.
+    /// The first value of this name, in which nothing needs an escape.
     fn get(self, name: &str) -> Option<Cow<'a, str>> {
         let mut pairs = self.pairs();
-        let (_, value) = pairs.find(|(n, _)| *n == name || *decode(n) == *name)?;
+        // An escape is longer than what it stands for.
+        let (_, value) = pairs.find(|(n, _)| *n == name || n.len() > name.len() && *decode(n) == *name)?;
         Some(decode(value))
     }
 
