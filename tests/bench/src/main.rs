@@ -142,7 +142,7 @@ fn measure() -> anyhow::Result<()> {
         return local.block_on(&runtime, guard::run());
     }
     let mut readings = Readings::default();
-    let place = Place::here();
+    let mut place = Place::here();
     local.block_on(&runtime, async {
         let name = if let Some(command) = &cli.command {
             one(&cli, command, &mut readings).await?;
@@ -152,6 +152,8 @@ fn measure() -> anyhow::Result<()> {
             "all"
         };
         println!("{}", table::text(&readings));
+        // Now that all of them are installed.
+        place.versions = peers::versions();
         report::write(&readings, name, &place)?;
         if cli.readme {
             report::fill_readme(&readings, &place)?;

@@ -13,7 +13,7 @@ use crate::{
     figures::Figures,
     goals::{self, Row},
     machine,
-    peers::{self, Peer, install},
+    peers::{Peer, install},
     plot,
     run::Readings,
     table,
@@ -28,7 +28,8 @@ pub(crate) struct Place {
     pub(crate) date: String,
     commit: String,
     machine: String,
-    versions: String,
+    /// Of what is measured; empty until all of it is installed.
+    pub(crate) versions: String,
     command: String,
 }
 
@@ -47,7 +48,7 @@ impl Place {
             date: said("date", &["-u", "+%-d %B %Y"]),
             commit: said("git", &["rev-parse", "--short=10", "HEAD"]),
             machine: machine::describe(),
-            versions: peers::versions(),
+            versions: String::new(),
             command: format!("cargo xtask bench {}", words.join(" "))
                 .trim_end()
                 .to_owned(),
