@@ -22,7 +22,7 @@ pub(super) struct Reader {
 }
 
 struct State {
-    library: WebSocketContext,
+    context: WebSocketContext,
     /// Its buffer has held a message larger than it is to be.
     has_grown: bool,
 }
@@ -57,12 +57,12 @@ impl Reader {
             taken_bytes: &mut self.taken_bytes,
             cx,
         };
-        let read = state.library.read(&mut pipe);
+        let read = state.context.read(&mut pipe);
         match &read {
             Ok(message) => {
                 if message.is_ping() || message.is_close() {
                     // The library would send its answer with its next read, which may be long in coming.
-                    let flushed = state.library.flush(&mut pipe);
+                    let flushed = state.context.flush(&mut pipe);
                     if message.is_close() {
                         return read;
                     }
@@ -102,7 +102,7 @@ fn fresh(bytes_max: usize) -> Box<State> {
             .max_frame_size(Some(bytes_max))
     };
     if let Some(mut state) = SPARE.take() {
-        state.library.set_config(|config| *config = limits(*config));
+        state.context.set_config(|config| *config = limits(*config));
         return state;
     }
     let config = WebSocketConfig::default()
@@ -111,7 +111,7 @@ fn fresh(bytes_max: usize) -> Box<State> {
         .max_write_buffer_size(OUT_BYTES_HIGH)
         .accept_unmasked_frames(false);
     Box::new(State {
-        library: WebSocketContext::new(Role::Server, Some(limits(config))),
+        context: WebSocketContext::new(Role::Server, Some(limits(config))),
         has_grown: false,
     })
 }

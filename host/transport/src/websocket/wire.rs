@@ -200,6 +200,10 @@ impl Read for Pipe<'_, '_> {
             let taken = self.unread.len().min(buf.len());
             self.unread
                 .copy_to_slice(buf.get_mut(..taken).unwrap_or_default());
+            if self.unread.is_empty() {
+                // Read to its end it would still hold its memory, 15 KiB perhaps, for as long as the peer is silent.
+                *self.unread = Bytes::new();
+            }
             *self.taken_bytes += taken;
             return Ok(taken);
         }
