@@ -1,9 +1,12 @@
 //! Long polling: echoes over kept connections, and memory of sessions between two polls.
-use std::{rc::Rc, time::Instant};
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use futures_util::{StreamExt, stream};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
 
 use crate::{
     client::Target,
@@ -19,6 +22,9 @@ pub(crate) const POLLING_IDLE: &str = "polling, idle between polls";
 
 /// Of those who speak, each with two connections: the poll, and the posts.
 const SPEAKERS: usize = 200;
+/// An answer that has not come by then is lost, and its session is given up: some server loses one in hundreds, and says so
+/// when its next ping is due, if at all.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 /// Opened first and not counted.
 const WARM_UP: usize = 300;
 /// Connections over which sessions are opened.
@@ -40,12 +46,17 @@ pub(crate) async fn visit(server: &Running, size: &Size) -> anyhow::Result<Vec<P
 
 async fn echo(server: &Running, size: &Size) -> anyhow::Result<Figures> {
     let opening = (0..SPEAKERS).map(|number| open(server, number, 1));
-    let sessions: Vec<_> = stream::iter(opening).buffer_unordered(OPENING).collect().await;
+    let opened: Vec<_> = stream::iter(opening).buffer_unordered(OPENING).collect().await;
     let load = Load::new();
     let mut tasks = JoinSet::new();
-    for session in sessions {
-        let session = session?.pop().context("no session")?;
-        tasks.spawn_local(speak(Rc::clone(&load), session));
+    for opened in opened {
+        let opened = opened?;
+        if opened.lost > 0 {
+            load.failed(opened.lost, lost());
+        }
+        for session in opened.sessions {
+            tasks.spawn_local(speak(Rc::clone(&load), session));
+        }
     }
     let figures = load.measure(server, size.warm_up, size.time).await;
     load.end();
@@ -56,7 +67,7 @@ async fn echo(server: &Running, size: &Size) -> anyhow::Result<Figures> {
 async fn speak(load: Rc<Load>, mut session: Session) {
     while !load.has_ended() {
         let asked = Instant::now();
-        match session.call(&format!(r#"["echo","{PAYLOAD}"]"#)).await {
+        match session.answered(&format!(r#"["echo","{PAYLOAD}"]"#)).await {
             Ok(()) => {
                 load.took(asked.elapsed());
                 load.done(1);
@@ -69,15 +80,22 @@ async fn speak(load: Rc<Load>, mut session: Session) {
 /// Everybody has polled, joined a room, and is between two polls: no connection is open.
 pub(crate) async fn idle(server: &Running, size: &Size) -> anyhow::Result<Figures> {
     let mut before = 0;
+    let mut lost = 0;
     let mut held = Vec::new();
     for count in [WARM_UP, size.sessions] {
         let each = count.div_ceil(OPENING);
         let opening = (0..OPENING).map(|number| open(server, number, each));
         let opened: Vec<_> = stream::iter(opening).buffer_unordered(OPENING).collect().await;
-        for sessions in opened {
+        for opened in opened {
+            let opened = opened?;
+            lost += opened.lost;
             // Their connections end here.
-            let kept = sessions?.into_iter().map(|session| (session.sid, session.number));
-            held.extend(kept);
+            held.extend(
+                opened
+                    .sessions
+                    .into_iter()
+                    .map(|session| (session.sid, session.number)),
+            );
         }
         let bytes = server.settled_bytes().await?;
         if count == WARM_UP {
@@ -92,32 +110,44 @@ pub(crate) async fn idle(server: &Running, size: &Size) -> anyhow::Result<Figure
             // One of them goes on, to show that they are there.
             let (sid, number) = held.first().context("no session")?;
             let mut one = Session::of(server.target(*number)?, sid, *number);
-            figures.set(
-                "errors",
-                f64::from(u8::from(one.call(r#"["echo","awake"]"#).await.is_err())),
-            );
+            lost += u64::from(one.answered(r#"["echo","awake"]"#).await.is_err());
+            figures.set("errors", lost as f64);
             return Ok(figures);
         }
     }
     Ok(Figures::default())
 }
 
+/// Sessions, and how many were given up.
+struct Opened {
+    sessions: Vec<Session>,
+    lost: u64,
+}
+
 /// Opens so many sessions one after the other, over the same two connections.
-async fn open(server: &Running, number: usize, count: usize) -> anyhow::Result<Vec<Session>> {
+async fn open(server: &Running, number: usize, count: usize) -> anyhow::Result<Opened> {
     let mut sessions: Vec<Session> = Vec::new();
+    let mut lost = 0;
     for place in 0..count {
         let mut session = Session::of(server.target(number)?, "", number);
         if let Some(last) = sessions.last_mut() {
             std::mem::swap(&mut session.polls, &mut last.polls);
             std::mem::swap(&mut session.posts, &mut last.posts);
         }
-        session.connect().await?;
-        session
-            .call(&format!(r#"["join","room-{}"]"#, (number + place * OPENING) / 10))
-            .await?;
-        sessions.push(session);
+        let event = format!(r#"["join","room-{}"]"#, (number + place * OPENING) / 10);
+        let opening = async {
+            session.connect().await?;
+            session.call(&event).await
+        };
+        match timeout(ANSWER_PATIENCE, opening).await {
+            Ok(answered) => {
+                answered?;
+                sessions.push(session);
+            }
+            Err(_elapsed) => lost += 1,
+        }
     }
-    Ok(sessions)
+    Ok(Opened { sessions, lost })
 }
 
 impl Session {
@@ -150,6 +180,13 @@ impl Session {
         self.goes_on(first, "430").await
     }
 
+    /// The same, but an error if the ack is lost.
+    async fn answered(&mut self, event: &str) -> anyhow::Result<()> {
+        timeout(ANSWER_PATIENCE, self.call(event))
+            .await
+            .unwrap_or_else(|_elapsed| Err(lost()))
+    }
+
     async fn until(&mut self, prefix: &str) -> anyhow::Result<()> {
         let first = self.polls.poll(&self.sid, None).await?;
         self.goes_on(first, prefix).await
@@ -166,4 +203,8 @@ impl Session {
             payload = self.polls.poll(&self.sid, None).await?;
         }
     }
+}
+
+fn lost() -> anyhow::Error {
+    anyhow::anyhow!("no answer within {} s", ANSWER_PATIENCE.as_secs())
 }
