@@ -76,11 +76,12 @@ export async function rooms_deliver_to_their_members_only() {
   await call(bert, "leave", "red");
   await call(carl, "join", "red");
   anna.emit("say", "red", "again");
-  await heard[2].reach(1);
-  // What bert's connection had coming would stand before this answer.
-  await call(bert, "echo", 0);
+  // Of what anna says, "again" would stand before this with bert. That one client has heard it says nothing of another.
+  anna.emit("say", bert.id, "last");
+  await Promise.all([heard[0].reach(2), heard[1].reach(3), heard[2].reach(1)]);
   assert.deepEqual([...heard[0]], ["to red", "again"]);
-  assert.deepEqual([...heard[1]].sort(), ["to bert", "to red"]);
+  assert.deepEqual([...heard[1]].slice(0, 2).sort(), ["to bert", "to red"]);
+  assert.deepEqual([...heard[1]].slice(2), ["last"]);
   assert.deepEqual([...heard[2]], ["again"]);
 }
 
