@@ -59,6 +59,28 @@ impl State {
         None
     }
 
+    /// Takes from a call's effects those on its own socket that come before any other, and carries them out. Answers whether
+    /// there were any.
+    pub(crate) fn change_own_first(&mut self, key: SocketKey, effects: &mut Vec<Effect>) -> bool {
+        let Some(socket) = self.sockets.get(key) else {
+            return false;
+        };
+        let own = effects.iter().take_while(|effect| match effect {
+            Effect::Join { target, .. } | Effect::Leave { target, .. } => is_own(socket, target),
+            Effect::SetState(_) | Effect::StateVersion(_) => true,
+            _ => false,
+        });
+        let count = own.count();
+        if count == 0 {
+            return false;
+        }
+        let rest = effects.split_off(count);
+        if let Some((app, mut sorted)) = sort(self, key, std::mem::replace(effects, rest)) {
+            change_own(self, key, &app, &mut sorted);
+        }
+        true
+    }
+
     /// Whether what the app has sent is paid for.
     fn may_send(&self, key: SocketKey, now: Instant) -> bool {
         let socket = self.sockets.get(key);

@@ -113,7 +113,7 @@ impl Hub {
     }
 
     /// The handler said yes: the socket is live, the client is told, and what the handler did happens.
-    async fn accept(&self, key: SocketKey, effects: Vec<Effect>) {
+    async fn accept(&self, key: SocketKey, mut effects: Vec<Effect>) {
         let live = self.with(|state, now| {
             let live = go_live(state, key)?;
             state.settle(live, now);
@@ -126,7 +126,13 @@ impl Hub {
             }
             Some(())
         });
-        if let Err(failure) = self.commit(key, effects).await {
+        // Before the client can know that it is connected: whoever it tells finds it in its rooms.
+        let changed = self.with(|state, _| state.change_own_first(key, &mut effects));
+        let committed = self.commit(key, effects).await;
+        if changed {
+            self.save(key).await;
+        }
+        if let Err(failure) = committed {
             self.with(|state, now| {
                 tracing::warn!(%failure, "what handle-connect did was lost; the client is asked to come again");
                 state.disconnect(key, true, now);
@@ -210,7 +216,6 @@ impl Hub {
             Ok(start) => Log::Open {
                 epoch: start.epoch,
                 processed: start.offset,
-                entry: 0,
             },
             Err(_) => Log::Closed,
         };

@@ -10,6 +10,7 @@ use router::{Action, Delivery, Limit, Position, Target};
 use socketio::{EventData, encode};
 
 use crate::{
+    line::Log,
     raw,
     session::size,
     socket::{Asked, Asker, Phase},
@@ -127,7 +128,6 @@ impl State {
                 timeout_ms,
             } => self.gather(app, (data, *reply_to, *timeout_ms), &found, now),
         }
-        self.line(app).log.deliver(position);
         self.processed(app, position, now);
     }
 
@@ -223,7 +223,10 @@ impl State {
     /// The log has been delivered up to here: acks that waited for that go out.
     fn processed(&mut self, app: &Arc<str>, position: Position, now: Instant) {
         let line = self.line(app);
-        line.log.pass(position);
+        if let Log::Open { epoch, processed } = &mut line.log {
+            *epoch = position.epoch;
+            *processed = position.offset;
+        }
         line.stats.log_offset = position.offset;
         let reached = line
             .reaching

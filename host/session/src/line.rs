@@ -1,7 +1,7 @@
 //! An app on one core: who is in which room, and how far its log has been read.
 use std::{collections::BTreeMap, sync::Arc};
 
-use router::{Epoch, Membership, Position};
+use router::{Epoch, Membership};
 use rustc_hash::FxHashMap;
 use slotmap::{SlotMap, new_key_type};
 use socketio::EventData;
@@ -66,11 +66,8 @@ pub(crate) enum Log {
     Opening(Vec<oneshot::Sender<()>>),
     Open {
         epoch: Epoch,
-        /// Entries up to here have been delivered on this core. Where a core hears now and then that nothing came, this
-        /// is beyond the last entry, and not as far on every core.
+        /// Entries up to here have been delivered on this core. It may be beyond the last of them.
         processed: u64,
-        /// The last entry that was delivered on this core, 0 if none was.
-        entry: u64,
     },
 }
 
@@ -78,32 +75,6 @@ pub(crate) struct DeferredAck {
     pub(crate) socket: SocketKey,
     pub(crate) id: u64,
     pub(crate) data: EventData,
-}
-
-impl Log {
-    /// There is nothing more up to `position` than was delivered.
-    pub(crate) fn pass(&mut self, position: Position) {
-        if let Self::Open {
-            epoch,
-            processed,
-            entry,
-        } = self
-        {
-            if *epoch != position.epoch {
-                *entry = 0;
-            }
-            *epoch = position.epoch;
-            *processed = position.offset;
-        }
-    }
-
-    /// The entry at `position` was delivered.
-    pub(crate) fn deliver(&mut self, position: Position) {
-        self.pass(position);
-        if let Self::Open { entry, .. } = self {
-            *entry = position.offset;
-        }
-    }
 }
 
 impl Lines {
@@ -165,7 +136,7 @@ impl Line {
     /// The epoch and the last offset delivered here. Only sockets ask, and those exist only on an open line.
     pub(crate) fn position(&self) -> (Epoch, u64) {
         match self.log {
-            Log::Open { epoch, processed, .. } => (epoch, processed),
+            Log::Open { epoch, processed } => (epoch, processed),
             Log::Closed | Log::Opening(_) => (Epoch(0), 0),
         }
     }

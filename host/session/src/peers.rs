@@ -6,10 +6,10 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    Node, Page, Shards, Unreachable,
+    Node, Shards, Unreachable,
     collect::{Report, deliver},
     recover::Released,
-    sockets::{Look, Wanted},
+    sockets::{Page, Wanted},
 };
 
 /// Travels between nodes of one version: postcard, no promise to others.
@@ -95,11 +95,7 @@ impl Shards {
     }
 
     /// Asks another node which sockets it has.
-    pub(crate) async fn sockets_there(
-        &self,
-        node: Arc<Node>,
-        wanted: Wanted,
-    ) -> Result<Look<Page>, Unreachable> {
+    pub(crate) async fn sockets_there(&self, node: Arc<Node>, wanted: Wanted) -> Result<Page, Unreachable> {
         self.consult(node, &Question::Sockets(wanted)).await
     }
 

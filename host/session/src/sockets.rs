@@ -1,8 +1,8 @@
-//! Who is connected: asked of every core and every node, and answered as of one place in the app's log.
+//! Who is connected: asked of every core and every node.
 //!
 //! Each core reads the log at its own pace. An ack goes out when the core of its client has read what the call emitted;
-//! another core may not have moved its sockets by then. So whoever had read less than another is asked again, and looks
-//! when it has read as much.
+//! another core may not have moved its sockets by then. So every node looks where the log ends when it is asked, and each of
+//! its cores reads that far before it answers.
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -13,7 +13,6 @@ use tokio::time::timeout;
 
 use crate::{
     Hub, Node, Shards,
-    line::{Line, Log},
     socket::{Phase, Socket},
 };
 
@@ -42,58 +41,32 @@ pub(crate) struct Wanted {
     pub(crate) app: Arc<str>,
     pub(crate) target: Target,
     pub(crate) cursor: Option<String>,
-    /// Who is behind this entry of the log catches up before it looks.
-    pub(crate) as_of: Option<Position>,
-}
-
-/// What somebody has, and how far it had read the app's log when it looked: `None` if it does not read it, since it has
-/// none of the app's sockets.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Look<T> {
-    reading: Option<Reading>,
-    has: T,
-}
-
-/// How far somebody has read a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Reading {
-    epoch: Epoch,
-    /// The last entry that it had. Acks wait for entries, so this is what others are measured against.
-    entry: u64,
-    /// Beyond that it knows of no other up to here: not as far on every core, though they have the same entries.
-    through: u64,
 }
 
 /// Sockets in a page.
 const PAGE_SOCKETS_MAX: usize = 1000;
 /// A node that does not say which sockets it has by then is named in [`Page::partial`].
 const FETCH_PATIENCE: Duration = Duration::from_secs(2);
-/// A core that has not caught up by then says what it has: its node reads no faster than the backplane lets it. A node may wait
-/// for this twice, and must have answered before nobody waits for it any more.
+/// For where the log ends, and then for the cores to read that far: what they have not read by then is not in their answer, as
+/// when the backplane is away. Twice this has passed before nobody waits for the node any more.
 const CATCH_UP_PATIENCE: Duration = Duration::from_millis(500);
 
 impl Shards {
-    /// The connected sockets of an app that match, on all nodes: what an ack, anywhere, was held back for is in it. At
-    /// most 1,000 a page.
+    /// The connected sockets of an app that match, on all nodes: whatever any client was sent an ack for is in it. At most
+    /// 1,000 a page.
     pub async fn fetch_sockets(&self, app: Arc<str>, target: Target, cursor: Option<String>) -> Page {
-        let wanted = Wanted {
-            app,
-            target,
-            cursor,
-            as_of: None,
-        };
+        let wanted = Wanted { app, target, cursor };
         let others = self.nodes().others();
         if others.is_empty() {
-            return self.page_here(wanted).await.has;
+            return self.page_here(wanted).await;
         }
-        let everybody = std::iter::once(None)
-            .chain(others.into_iter().map(Some))
-            .collect();
-        let mut pages = Vec::new();
+        let asked = others.into_iter().map(|node| self.page_of(node, wanted.clone()));
+        let (own, answers) = tokio::join!(self.page_here(wanted.clone()), join_all(asked));
+        let mut pages = vec![own];
         let mut partial = Vec::new();
-        for answer in level(everybody, wanted, |node, wanted| self.page_of(node, wanted)).await {
+        for answer in answers {
             match answer {
-                Ok(look) => pages.push(look.has),
+                Ok(page) => pages.push(page),
                 Err(name) => partial.push(name),
             }
         }
@@ -108,92 +81,29 @@ impl Shards {
     }
 
     /// The connected sockets on this node.
-    pub(crate) async fn page_here(&self, wanted: Wanted) -> Look<Page> {
-        let cores = (0..u16::try_from(self.count()).unwrap_or(u16::MAX)).collect();
-        let looks = level(cores, wanted, |shard, wanted| {
-            let asked = self.ask(shard, |hub| Box::pin(async move { hub.look(wanted).await }));
-            async move { asked.await.ok_or(()) }
-        });
-        let looks: Vec<_> = looks.await.into_iter().flatten().collect();
-        Look {
-            reading: together(looks.iter().filter_map(|look| look.reading)),
-            has: merge(looks.into_iter().flat_map(|look| look.has).collect()),
+    pub(crate) async fn page_here(&self, wanted: Wanted) -> Page {
+        if self.lines_open(&wanted.app) == 0 {
+            return Page::default();
         }
+        let app = Arc::clone(&wanted.app);
+        let end = self.ask(0, |hub| Box::pin(async move { hub.end_of_log(&app).await }));
+        let end = end.await.flatten();
+        let cores = 0..u16::try_from(self.count()).unwrap_or(u16::MAX);
+        let asked = cores.map(|shard| {
+            let wanted = wanted.clone();
+            self.ask(shard, move |hub| {
+                Box::pin(async move { hub.look(wanted, end).await })
+            })
+        });
+        merge(join_all(asked).await.into_iter().flatten().flatten().collect())
     }
 
-    /// The page of another node, or of this one (`None`). The error is the name of one that did not answer.
-    async fn page_of(&self, node: Option<Arc<Node>>, wanted: Wanted) -> Result<Look<Page>, String> {
-        let Some(node) = node else {
-            return Ok(self.page_here(wanted).await);
-        };
+    /// The page of another node. The error is the name of one that did not answer.
+    async fn page_of(&self, node: Arc<Node>, wanted: Wanted) -> Result<Page, String> {
         let name = node.name.clone();
         let answer = timeout(FETCH_PATIENCE, self.sockets_there(node, wanted)).await;
         answer.ok().and_then(Result::ok).ok_or(name)
     }
-}
-
-/// Asks all at once, and then those again that had read less of the log than another. Who does not answer the second time
-/// has answered the first time.
-async fn level<W, T, E, F>(
-    asked: Vec<W>,
-    wanted: Wanted,
-    ask: impl Fn(W, Wanted) -> F,
-) -> Vec<Result<Look<T>, E>>
-where
-    W: Clone,
-    F: Future<Output = Result<Look<T>, E>>,
-{
-    let mut looks = join_all(asked.iter().map(|who| ask(who.clone(), wanted.clone()))).await;
-    let readings: Vec<_> = looks.iter().flatten().filter_map(|look| look.reading).collect();
-    let behind = looks.iter_mut().zip(asked).filter_map(|(look, who)| {
-        let place = look.as_ref().ok()?.reading?.lacks(&readings)?;
-        let as_of = Some(place);
-        let again = ask(
-            who,
-            Wanted {
-                as_of,
-                ..wanted.clone()
-            },
-        );
-        Some(async move {
-            if let Ok(again) = again.await {
-                *look = Ok(again);
-            }
-        })
-    });
-    join_all(behind).await;
-    looks
-}
-
-impl Reading {
-    /// The last entry that one of the others had, if this one had not come so far. Of a log that was lost, or is not known
-    /// here yet, there is nothing to wait for.
-    fn lacks(self, others: &[Self]) -> Option<Position> {
-        let same = others.iter().filter(|other| other.epoch == self.epoch);
-        let offset = same.map(|other| other.entry).max()?;
-        let epoch = self.epoch;
-        (self.through < offset).then_some(Position { epoch, offset })
-    }
-}
-
-/// How far a node has read whose cores have read so far.
-fn together(cores: impl Iterator<Item = Reading>) -> Option<Reading> {
-    cores.reduce(|one, other| {
-        let (most, least) = if one.entry < other.entry {
-            (other, one)
-        } else {
-            (one, other)
-        };
-        let same = least.epoch == most.epoch;
-        Reading {
-            through: if same {
-                most.through.min(least.through)
-            } else {
-                most.through
-            },
-            ..most
-        }
-    })
 }
 
 /// A page of what several cores or nodes have.
@@ -210,29 +120,25 @@ fn merge(mut sockets: Vec<SocketInfo>) -> Page {
 }
 
 impl Hub {
-    /// The sockets of this core that match, after the cursor, one more than a page at most.
-    async fn look(&self, wanted: Wanted) -> Look<Vec<SocketInfo>> {
-        let Wanted {
-            app,
-            target,
-            cursor,
-            as_of,
-        } = wanted;
-        if let Some(place) = as_of
-            && self.with(|state, _| {
-                let log = state.lines.get(&app).and_then(reading);
-                log.is_some_and(|log| log.epoch == place.epoch)
-            })
+    /// Where the app's log ends now. `None` if the backplane does not say so in time.
+    async fn end_of_log(&self, app: &str) -> Option<Position> {
+        let head = timeout(CATCH_UP_PATIENCE, self.0.backplane.head(app)).await;
+        head.ok().and_then(Result::ok)
+    }
+
+    /// The sockets of this core that match, after the cursor, one more than a page at most: when the log has been read here up
+    /// to `end`.
+    async fn look(&self, wanted: Wanted, end: Option<Position>) -> Vec<SocketInfo> {
+        let Wanted { app, target, cursor } = wanted;
+        if let Some(end) = end
+            && self.reads(&app, end.epoch)
         {
-            self.has_read(&app, place.offset, CATCH_UP_PATIENCE).await;
+            self.has_read(&app, end.offset, CATCH_UP_PATIENCE).await;
         }
         self.with(|state, _| {
             let mut keys = Vec::new();
             let Some(line) = state.lines.get(&app) else {
-                return Look {
-                    reading: None,
-                    has: Vec::new(),
-                };
+                return Vec::new();
             };
             line.members.resolve(&target, &mut keys);
             let mut found: Vec<_> = keys
@@ -252,29 +158,15 @@ impl Hub {
                     state: view.state,
                 }
             };
-            Look {
-                reading: reading(line),
-                has: found.into_iter().map(info).collect(),
-            }
+            found.into_iter().map(info).collect()
+        })
+    }
+
+    /// Whether this core reads that log: of one that was lost, or is not known here yet, there is nothing to wait for.
+    fn reads(&self, app: &Arc<str>, log: Epoch) -> bool {
+        self.with(|state, _| {
+            let line = state.lines.get(app);
+            line.is_some_and(|line| line.position().0 == log)
         })
     }
 }
-
-/// `None` if the log is not read here.
-fn reading(line: &Line) -> Option<Reading> {
-    match line.log {
-        Log::Open {
-            epoch,
-            processed: through,
-            entry,
-        } => Some(Reading {
-            epoch,
-            entry,
-            through,
-        }),
-        Log::Closed | Log::Opening(_) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests;
