@@ -44,6 +44,7 @@ mod session;
 mod shards;
 mod socket;
 mod sockets;
+mod sorted;
 mod state;
 mod tasks;
 mod timers;

@@ -91,6 +91,8 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(150);
 const ECHOES: Duration = Duration::from_secs(60);
 /// Between two looks of a node for sockets without a home that no death explains.
 const SWEPT_WITHIN: Duration = Duration::from_mins(10);
+/// Later than nodes otherwise read, and not later than whoever asks for sockets waits.
+const READ_LATE: Duration = Duration::from_millis(300);
 /// The last words are answered by then.
 const SPOKEN_WITHIN: Duration = Duration::from_secs(60);
 
@@ -227,6 +229,7 @@ impl World {
         // A copy that was overtaken in the storm may be found out by its next heartbeat only, a lost log by a node's next
         // reading of it.
         sleep(ECHOES).await;
+        self.call_roll().await;
         let lives = self.book.borrow().lives.len();
         let sweep = if self.book.borrow().died_unseen {
             SWEPT_WITHIN
@@ -251,6 +254,24 @@ impl World {
         checker::check(&mut self.book.borrow_mut(), &told, epoch);
         self.check_presence().await;
         self.check_bounds().await;
+    }
+
+    /// P9: what clients are told of where sockets are, every node finds, though some of them read the log later.
+    async fn call_roll(&self) {
+        let hosts = self.hosts();
+        hosts.iter().for_each(|host| host.handle.lag(READ_LATE));
+        self.book.borrow_mut().asking = true;
+        for order in [Order::Lead, Order::Leave] {
+            for client in &self.clients {
+                _ = client.orders.send(order);
+            }
+            sleep(Duration::from_millis(100)).await;
+            self.until_idle(SPOKEN_WITHIN, "answered, or back").await;
+            // Until those who were asked have said what they know.
+            sleep(Duration::from_secs(2)).await;
+        }
+        self.book.borrow_mut().asking = false;
+        hosts.iter().for_each(|host| host.handle.lag(Duration::ZERO));
     }
 
     /// P9: every node knows who is connected, and no record outlives its socket.

@@ -40,7 +40,10 @@ fn lives(what: &str, foul: bool, count: u64) {
             sum.recovered > 5 * count && sum.kills > count && sum.pauses > count,
             "{sum}"
         );
-        assert!(sum.drains > count / 2 && sum.expired > 0, "{sum}");
+        assert!(
+            sum.drains > count / 2 && sum.expired > 0 && sum.asked > 20 * count,
+            "{sum}"
+        );
         assert!(!foul || (sum.cuts > count && sum.losses > 0), "{sum}");
     }
 }

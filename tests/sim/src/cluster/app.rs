@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use session::App;
 use socketio::EventData;
 
-use super::ledger::Book;
+use super::ledger::{Book, HERE};
 use crate::Random;
 
 /// A handler that is told what to do, and takes its time now and then. It tells the book whom it was told of.
@@ -34,8 +34,9 @@ impl App for Chat {
         };
         let effects = match call.kind {
             CallKind::Connect(_) => {
-                self.book.borrow_mut().connected(&socket.id, self.node);
-                vec![]
+                let mut book = self.book.borrow_mut();
+                book.connected(&socket.id, self.node);
+                if book.asking { on_connect(&socket) } else { vec![] }
             }
             CallKind::Disconnect(reason) => {
                 self.book.borrow_mut().disconnected(&socket.id, self.node, reason);
@@ -67,6 +68,20 @@ impl App for Chat {
             Ok(effects)
         })
     }
+}
+
+/// Joins a room, and does what needs the log: it moves nobody. (A connect call that the log does not take would end its
+/// socket.)
+fn on_connect(socket: &SocketView) -> Vec<Effect> {
+    let join = |whom: router::Room| Effect::Join {
+        target: Target {
+            namespace: socket.namespace.clone(),
+            rooms: vec![whom],
+            except: vec![],
+        },
+        rooms: vec![HERE.into()],
+    };
+    vec![join(socket.id.clone()), join("nobody".into())]
 }
 
 fn event(socket: &SocketView, name: &str, args: &[Value]) -> (Vec<Effect>, Value) {
@@ -109,6 +124,11 @@ fn event(socket: &SocketView, name: &str, args: &[Value]) -> (Vec<Effect>, Value
                 rooms: rooms(),
             },
         ],
+        // Somebody else's socket, which another node may have.
+        "lead" => vec![Effect::Join {
+            target: to(rooms()),
+            rooms: vec![text(1).into()],
+        }],
         "set" => vec![Effect::SetState(Bytes::from(text(0)))],
         "whoami" => {
             let rooms: Vec<&str> = socket.rooms.iter().map(|room| &**room).collect();

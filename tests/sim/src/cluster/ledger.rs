@@ -32,6 +32,8 @@ pub struct Tally {
     pub drains: u64,
     pub cuts: u64,
     pub losses: u64,
+    /// Times that a node was asked for a socket which a client knew to be in a room.
+    pub asked: u64,
 }
 
 pub(crate) struct Ledger {
@@ -45,6 +47,8 @@ pub(crate) struct Ledger {
     /// One of them may have been dead for the others before: what it wrote since is found by their next sweep, no sooner.
     pub(crate) died_unseen: bool,
     pub(crate) log_lost: Option<Point>,
+    /// Whoever is told that a socket is in a room asks every node for it.
+    pub(crate) asking: bool,
     pub(crate) tally: Tally,
     pub(crate) trace: String,
     pub(crate) wrong: Option<String>,
@@ -68,6 +72,8 @@ pub(crate) enum To {
 /// Rooms that a call joins by itself, and rooms that it enters with a message, through the log.
 pub(crate) const ROOMS: [&str; 4] = ["plain-0", "plain-1", "logged-0", "logged-1"];
 pub(crate) const PLAIN: usize = 2;
+/// The room that everybody joins by connecting.
+pub(crate) const HERE: &str = "here";
 
 /// How long a client had been without its socket.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +99,7 @@ impl Ledger {
             killed: Vec::new(),
             died_unseen: false,
             log_lost: None,
+            asking: false,
             tally: Tally::default(),
             trace: String::new(),
             wrong: None,
@@ -223,6 +230,7 @@ impl Tally {
         self.drains += other.drains;
         self.cuts += other.cuts;
         self.losses += other.losses;
+        self.asked += other.asked;
     }
 }
 
@@ -231,7 +239,7 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} accepted, {} received, {} recovered; 0 refused in time, {} after it, {} whose node was out of touch, {} \
-             whose log was lost; {} kills, {} stops, {} drains, {} cuts, {} logs lost",
+             whose log was lost; {} kills, {} stops, {} drains, {} cuts, {} logs lost; {} times asked for a socket",
             self.accepted,
             self.received,
             self.recovered,
@@ -242,7 +250,8 @@ impl fmt::Display for Tally {
             self.pauses,
             self.drains,
             self.cuts,
-            self.losses
+            self.losses,
+            self.asked
         )
     }
 }

@@ -6,9 +6,11 @@ use std::{
     time::Duration,
 };
 
+use router::Target;
 use serde_json::{Value, json};
 use tokio::{
     sync::mpsc,
+    task::spawn_local,
     time::{Instant, sleep, sleep_until, timeout},
 };
 
@@ -16,7 +18,7 @@ use super::{
     host::Host,
     ledger::Book,
     link::{Link, link},
-    socket::Socket,
+    socket::{Found, Socket},
 };
 use crate::Random;
 
@@ -45,6 +47,8 @@ pub(crate) enum Order {
     Stall(Duration),
     /// It leaves for good, and comes anew.
     Leave,
+    /// It takes somebody's socket into a room.
+    Lead,
     /// It says something to everybody and asks who it is.
     Finale,
 }
@@ -64,6 +68,32 @@ pub(crate) struct Person {
     orders: mpsc::UnboundedReceiver<Order>,
     status: Rc<Cell<Status>>,
     id: usize,
+}
+
+impl Stage {
+    /// P9: every node finds a socket where a client was told that it is.
+    fn ask_for(&self, found: &Found) {
+        if !self.book.borrow().asking {
+            return;
+        }
+        for host in self.hosts.borrow().iter().cloned() {
+            let (found, book) = (found.clone(), self.book.clone());
+            spawn_local(async move {
+                let target = Target {
+                    namespace: found.namespace.into(),
+                    rooms: vec![found.room.as_str().into()],
+                    except: vec![],
+                };
+                let page = host.fetch(target).await.unwrap_or_default();
+                let mut book = book.borrow_mut();
+                book.tally.asked += 1;
+                if !page.sockets.iter().any(|socket| *socket.id == found.sid) {
+                    let wrong = format!("{} does not find {found:?}", host.name);
+                    book.wrong(wrong);
+                }
+            });
+        }
+    }
 }
 
 impl Person {
@@ -136,6 +166,8 @@ impl Person {
                 biased;
                 Some(order) = self.orders.recv() => match order {
                     Order::Finale => self.finale(link),
+                    Order::Lead => self.lead(link),
+                    Order::Leave if self.stage.book.borrow().asking => return self.leave(link),
                     _ if self.stage.calm.get() => {}
                     Order::Cut { silently } => {
                         self.note(format_args!("is cut{}", if silently { " silently" } else { "" }));
@@ -193,6 +225,8 @@ impl Person {
                 if socket.connected(&packet.data, window, host.touched()) {
                     // What became of what was under way is asked before anything else is done.
                     link.send(socket.whoami());
+                } else if let Some(found) = socket.is_here() {
+                    self.stage.ask_for(&found);
                 }
                 true
             }
@@ -201,7 +235,9 @@ impl Person {
                 true
             }
             '3' => {
-                socket.acked(packet.ack, &packet.data);
+                if let Some(found) = socket.acked(packet.ack, &packet.data) {
+                    self.stage.ask_for(&found);
+                }
                 true
             }
             '4' => {
@@ -224,6 +260,14 @@ impl Person {
             link.send(socket.leave());
         }
         Lost::Seen
+    }
+
+    fn lead(&mut self, link: &Link) {
+        for socket in &mut self.sockets {
+            if let Some(deed) = socket.lead(&mut self.random) {
+                link.send(deed);
+            }
+        }
     }
 
     fn finale(&mut self, link: &Link) {

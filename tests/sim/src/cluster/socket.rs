@@ -4,7 +4,7 @@ use router::Position;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::ledger::{Absence, Book, PLAIN, ROOMS, To};
+use super::ledger::{Absence, Book, HERE, PLAIN, ROOMS, To};
 use crate::Random;
 
 /// One namespace of a client: what its library keeps, and what it waits for.
@@ -30,7 +30,17 @@ enum Deed {
     /// With a message, in a room that is entered by the log.
     Move(usize, Option<String>),
     Set(String),
+    /// Of somebody's socket into a room where nobody else is.
+    Lead(Found),
     WhoAmI,
+}
+
+/// A socket and a room that it is in.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) namespace: &'static str,
+    pub(crate) sid: String,
+    pub(crate) room: String,
 }
 
 impl Socket {
@@ -117,14 +127,16 @@ impl Socket {
         }
     }
 
-    pub(crate) fn acked(&mut self, ack: Option<u64>, data: &Value) {
+    /// Answers where somebody's socket is now, if the ack says so.
+    pub(crate) fn acked(&mut self, ack: Option<u64>, data: &Value) -> Option<Found> {
         let (Some(deed), Some(life)) = (ack.and_then(|ack| self.waiting.remove(&ack)), self.life) else {
-            return;
+            return None;
         };
         let mut book = self.book.borrow_mut();
         if data[0].get("error").is_some() {
             // It may have happened all the same.
-            return book.note(format_args!("client {} is answered {data}", self.client));
+            book.note(format_args!("client {} is answered {data}", self.client));
+            return None;
         }
         match deed {
             Deed::Message(id) => book.accepted(&id),
@@ -133,6 +145,7 @@ impl Socket {
                 id.iter().for_each(|id| book.accepted(id));
             }
             Deed::Set(state) => book.lives[life].set(&state),
+            Deed::Lead(found) => return Some(found),
             Deed::WhoAmI => {
                 let me = &data[0];
                 let rooms: Vec<String> = serde_json::from_value(me["rooms"].clone()).unwrap();
@@ -143,6 +156,24 @@ impl Socket {
                 }
             }
         }
+        None
+    }
+
+    /// What everybody who connects is in.
+    pub(crate) fn is_here(&self) -> Option<Found> {
+        let sid = self.book.borrow().lives[self.life?].sid.clone();
+        let (namespace, room) = (self.namespace, HERE.to_owned());
+        Some(Found { namespace, sid, room })
+    }
+
+    /// Takes somebody's socket, perhaps its own, into a room.
+    pub(crate) fn lead(&mut self, random: &mut Random) -> Option<String> {
+        let sid = self.someone(random)?;
+        let room = format!("{}-{}", self.client, self.acks);
+        let args = json!([sid, room]);
+        let namespace = self.namespace;
+        let found = Found { namespace, sid, room };
+        Some(self.call("lead", &args, Deed::Lead(found)))
     }
 
     pub(crate) fn whoami(&mut self) -> String {
