@@ -1,4 +1,5 @@
-//! A call's effects, carried out: all of them or, if the log does not take them, none.
+//! A call's effects, carried out: all of them or, if the log does not take them, none. (Of a connect call whose effects it
+//! does not take, the socket ends.)
 //!
 //! What others must see goes through the app's log in one append, so that every core and node sees it in one order. What
 //! concerns only the call's own socket is done here, acks held back until the emits before them were delivered.
