@@ -41,13 +41,14 @@ impl Disk {
             .cache_size(CACHE_BYTES)
             .open()
             .map_err(damaged)?;
-        // Small: what is in them is in memory until they are full, and most of it is records of sessions that are idle.
+        // Small: what is in them is in memory until they are full, and most of it is records of sessions that are idle. One
+        // that takes minutes to fill lets the host's memory grow for several times that, as its pieces lie scattered.
         let open = |name, memtable_bytes| {
             let options = || KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes);
             database.keyspace(name, options).map_err(damaged)
         };
-        let (logs, entries) = (open("logs", 1 << 20)?, open("entries", 2 << 20)?);
-        let (values, buckets) = (open("values", 2 << 20)?, open("buckets", 1 << 20)?);
+        let (logs, entries) = (open("logs", 1 << 20)?, open("entries", 512 << 10)?);
+        let (values, buckets) = (open("values", 1 << 20)?, open("buckets", 512 << 10)?);
         let marks = open("marks", 1 << 20)?;
         let mark = read_mark(&marks).map_err(damaged)?;
         let intact = directory.intact(mark)?;
