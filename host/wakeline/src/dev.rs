@@ -7,12 +7,14 @@ use server::{Config, Handle, Ready, Server, Stop};
 use crate::{
     build, cli,
     failure::{Failure, Kind},
+    memory,
     trace::{self, Style},
     ui,
     watch::Watch,
 };
 
 pub(crate) fn run(arguments: &cli::Dev) -> Result<(), Failure> {
+    memory::share_arenas();
     let _log = trace::init(&Style {
         filter: "warn,app=off,session::call=error",
         json: false,

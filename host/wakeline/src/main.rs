@@ -12,6 +12,7 @@ mod fields;
 mod input;
 mod login;
 mod logs;
+mod memory;
 mod near;
 mod new;
 mod profiles;

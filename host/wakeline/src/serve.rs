@@ -3,6 +3,7 @@ use server::{Config, Env, File, Server, Stop, Strings};
 use crate::{
     cli,
     failure::Failure,
+    memory,
     trace::{self, Style},
     ui,
 };
@@ -12,6 +13,7 @@ const UNTRACED: &str = "warn,app=info,session::call=error";
 const TRACED: &str = "warn,app=info,trace=info,session::call=error";
 
 pub(crate) fn run(arguments: &cli::Serve) -> Result<(), Failure> {
+    memory::share_arenas();
     let file = arguments.config.as_deref().map(File::load).transpose()?;
     let mut layers: Vec<&dyn Strings> = vec![arguments, &Env];
     layers.extend(file.as_ref().map(|file| file as &dyn Strings));

@@ -208,6 +208,8 @@ const HOUSE: &[Room] = &[
             "clap_complete",
             // Assets are compressed on their way.
             "flate2",
+            // How many arenas its allocator has.
+            "libc",
             // Not used: its features make `-p wakeline` and `--workspace` build wasmtime alike.
             "memchr",
             "notify",
