@@ -114,20 +114,19 @@ impl Hub {
 
     /// The handler said yes: the socket is live, the client is told, and what the handler did happens.
     async fn accept(&self, key: SocketKey, mut effects: Vec<Effect>) {
-        let live = self.with(|state, now| {
-            let live = go_live(state, key)?;
-            state.settle(live, now);
-            if let Some(outbox) = state
-                .sessions
-                .get(live)
-                .and_then(|session| session.outbox.as_ref())
-            {
-                outbox.hold();
+        let (live, changed) = self.with(|state, now| {
+            let live = go_live(state, key);
+            // Before the CONNECT is given out: whoever its client tells finds it in its rooms.
+            let changed = state.change_own_first(key, &mut effects);
+            if let Some(live) = live {
+                state.settle(live, now);
+                let session = state.sessions.get(live);
+                if let Some(outbox) = session.and_then(|session| session.outbox.as_ref()) {
+                    outbox.hold();
+                }
             }
-            Some(())
+            (live, changed)
         });
-        // Before the client can know that it is connected: whoever it tells finds it in its rooms.
-        let changed = self.with(|state, _| state.change_own_first(key, &mut effects));
         let committed = self.commit(key, effects).await;
         if changed {
             self.save(key).await;

@@ -122,7 +122,6 @@ scenarios! {
         a_broadcast_leaves_out_the_speaker_and_the_excepted,
         sockets_are_listed_and_moved_by_room,
         whoever_was_answered_finds_the_sockets_moved,
-        whoever_is_connected_is_found_in_its_rooms,
         a_handler_that_disconnects_ends_the_namespace_for_good,
         a_handler_that_hangs_up_closes_the_connection,
         those_left_behind_are_told_who_went_and_why,

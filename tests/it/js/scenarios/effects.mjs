@@ -74,14 +74,6 @@ export async function whoever_was_answered_finds_the_sockets_moved() {
   }
 }
 
-export async function whoever_is_connected_is_found_in_its_rooms() {
-  const askers = await Promise.all(upTo(4).map(() => connected()));
-  for (const n of upTo(100)) {
-    const { id } = await connected({ auth: { room: `${n}` } });
-    assert.deepEqual(await call(askers[n % 4], "members", `${n}`), [id], `client ${n}`);
-  }
-}
-
 export async function a_handler_that_disconnects_ends_the_namespace_for_good() {
   const socket = await connected();
   const gone = once(socket, "disconnect");
