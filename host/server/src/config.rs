@@ -342,7 +342,9 @@ fn list(text: &str) -> Vec<String> {
         .collect()
 }
 
-fn all_cores() -> NonZeroUsize {
+/// As many as this process may use: what `cores` is where nobody sets it.
+#[must_use]
+pub fn all_cores() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 

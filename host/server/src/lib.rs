@@ -40,7 +40,7 @@ mod trial;
 mod watched;
 
 pub use apps::{BuildError, check_component};
-pub use config::{Admin, Cluster, Config, ConfigError, TlsFiles};
+pub use config::{Admin, Cluster, Config, ConfigError, TlsFiles, all_cores};
 pub use handle::{Handle, ReloadError};
 pub use layers::{Env, File, Strings};
 pub use logs::{LogLevel, LogLine, OnLog, Origin};

@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(crate) fn run(arguments: &cli::Dev) -> Result<(), Failure> {
-    memory::share_arenas();
+    memory::share_arenas(server::all_cores());
     let _log = trace::init(&Style {
         filter: "warn,app=off,session::call=error",
         json: false,

@@ -13,11 +13,11 @@ const UNTRACED: &str = "warn,app=info,session::call=error";
 const TRACED: &str = "warn,app=info,trace=info,session::call=error";
 
 pub(crate) fn run(arguments: &cli::Serve) -> Result<(), Failure> {
-    memory::share_arenas();
     let file = arguments.config.as_deref().map(File::load).transpose()?;
     let mut layers: Vec<&dyn Strings> = vec![arguments, &Env];
     layers.extend(file.as_ref().map(|file| file as &dyn Strings));
     let mut config = Config::from_layers(&layers, &arguments.apps)?;
+    memory::share_arenas(config.cores);
     let _log = trace::init(&Style {
         filter: if config.trace { TRACED } else { UNTRACED },
         json: config.log_json,
