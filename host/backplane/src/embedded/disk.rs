@@ -42,14 +42,15 @@ impl Disk {
             .open()
             .map_err(damaged)?;
         // Small: what is in them is in memory until they are full, and most of it is records of sessions that are idle. One
-        // that takes minutes to fill lets the host's memory grow for several times that, as its pieces lie scattered.
+        // that takes minutes to fill lets the host's memory grow for several times that, as its pieces lie scattered. The
+        // smallest are of those where the same few keys are written again and again: each version stays until then.
         let open = |name, memtable_bytes| {
             let options = || KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes);
             database.keyspace(name, options).map_err(damaged)
         };
-        let (logs, entries) = (open("logs", 1 << 20)?, open("entries", 512 << 10)?);
-        let (values, buckets) = (open("values", 1 << 20)?, open("buckets", 512 << 10)?);
-        let marks = open("marks", 1 << 20)?;
+        let (logs, entries) = (open("logs", 128 << 10)?, open("entries", 512 << 10)?);
+        let (values, buckets) = (open("values", 512 << 10)?, open("buckets", 128 << 10)?);
+        let marks = open("marks", 16 << 10)?;
         let mark = read_mark(&marks).map_err(damaged)?;
         let intact = directory.intact(mark)?;
         let dirty = AtomicBool::new(false);
@@ -221,6 +222,7 @@ fn unavailable(error: impl std::fmt::Display) -> Error {
 
 /// Read again at the next start, at some 200 MB a second.
 const JOURNALS_BYTES_MAX: u64 = 128 << 20;
-/// For values; logs are served from memory.
-const CACHE_BYTES: u64 = 2 << 20;
+/// For values, which are read when a session comes back; logs are served from memory. What it misses is mostly in the
+/// kernel's page cache. With more, it takes a quarter of an hour to fill, and the host's memory grows as long.
+const CACHE_BYTES: u64 = 512 << 10;
 const MARK: &[u8] = b"mark";
