@@ -42,8 +42,9 @@ const MESSAGES: usize = 40;
 /// What a delivery costs is told by the difference of two rooms.
 const FEW: usize = 10;
 const MANY: usize = 60;
-/// Sessions whose memory is told, as `bench idle` does it.
-const SESSIONS: usize = 2_000;
+/// Sessions whose memory is told, as `bench idle` does it. So many that a buffer of the store which is full or empty by chance,
+/// about a megabyte, is little of each.
+const SESSIONS: usize = 6000;
 /// A line `figure<TAB>text` for each, if `cargo xtask test` asks.
 const REPORT: &str = "WAKELINE_TEST_REPORT";
 

@@ -1,8 +1,8 @@
 //! What each thing may cost: the table, and the judge. A figure that has become lower takes its ratchet along.
 //!
 //! Slack is a little more than ten runs differed by, on a machine with load averages of 7 to 16 (instructions 3 to 6 %, allocations
-//! of an echo 0.6: things done by the clock fall into a slow echo more often; resident bytes 7 to 18 %: the allocator keeps
-//! what it had), so that a run that fails has a cause. One allocation more in an echo, or one more in every fifth delivery,
+//! of an echo 0.6: things done by the clock fall into a slow echo more often; resident bytes 1 to 3 %, and more
+//! where the allocator keeps what it had), so that a run that fails has a cause. One allocation more in an echo, or one more in every fifth delivery,
 //! is above it. Another processor may choose other routines of the C library: some 2 % of instructions.
 use std::fmt;
 
@@ -69,8 +69,8 @@ impl Cost {
             Self::DeliveryAllocations => (0.0, 0.2),
             Self::MessageInstructions => (70_800.0, 5_000.0),
             Self::MessageAllocations => (41.0, 1.3),
-            Self::IdleWebSocket => (2_430.0, 350.0),
-            Self::IdlePolling => (1_560.0, 450.0),
+            Self::IdleWebSocket => (2_070.0, 250.0),
+            Self::IdlePolling => (930.0, 250.0),
         };
         Ratchet { most, slack }
     }
